@@ -1,0 +1,1 @@
+"""Numbers -> findings: properties, sparse autoencoders, probes, emergence, statistics. Knows arrays only."""

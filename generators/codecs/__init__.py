@@ -1,0 +1,6 @@
+"""Codecs: audio <-> latents. Importing this package is light: no torch."""
+
+CODECS: dict[str, str] = {
+    "mini": "generators.mini.codec:MiniCodec",
+}
+"""Built-in codecs, ``"name": "module:Class"``; a new one is one file and one line here."""

@@ -1,0 +1,98 @@
+"""Carrying tensors to hooks: one function for the sampler's own points, one context manager for hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from generators.base import Branch, HookPoint, StepHook
+
+
+def wanted(hooks: Sequence[StepHook], point: HookPoint) -> bool:
+    """Say whether any hook wants ``point``."""
+    return any(hook.wants(point) for hook in hooks)
+
+
+def emit(hooks: Sequence[StepHook], point: HookPoint, value: Tensor) -> Tensor:
+    """Show ``value`` to every hook that wants ``point``, in order; each sees what the one before it left.
+
+    Returns ``value`` itself (the same object) when no hook replaced it. Raises ``ValueError`` when a hook returns
+    something that is not a tensor of the same shape.
+    """
+    for hook in hooks:
+        if not hook.wants(point):
+            continue
+        replacement = hook(point, value)
+        if replacement is None:
+            continue
+        if not isinstance(replacement, Tensor) or replacement.shape != value.shape:
+            given = tuple(replacement.shape) if isinstance(replacement, Tensor) else type(replacement).__name__
+            raise ValueError(
+                f"hook {type(hook).__name__} returned {given} at {point.name} step {point.step}; "
+                f"return None or a tensor of shape {tuple(value.shape)}"
+            )
+        value = replacement.to(dtype=value.dtype, device=value.device)
+    return value
+
+
+class DenoiserTap:
+    """Forward hooks on the denoiser's modules for as long as a ``with`` lasts.
+
+    The sampler says which step and branches a network call belongs to (``at``), so nothing is guessed from call order.
+    Modules no hook wants are left alone. On exit, also by an exception, every torch hook is removed.
+    """
+
+    def __init__(
+        self, denoiser: nn.Module, hooks: Sequence[StepHook], times: Sequence[float], branches: Sequence[Branch]
+    ) -> None:
+        self._hooks = hooks
+        points = [(k, t, b) for k, t in enumerate(times[:-1]) for b in branches]
+        self._modules = {
+            name: module
+            for name, module in denoiser.named_modules()
+            if name and any(wanted(hooks, HookPoint(name, k, t, b)) for k, t, b in points)
+        }
+        self._handles: list[Any] = []
+        self._position: tuple[int, float, tuple[Branch, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        for name, module in self._modules.items():
+            self._handles.append(module.register_forward_hook(self._forward_hook(name)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    @contextmanager
+    def at(self, step: int, t: float, branches: tuple[Branch, ...]) -> Iterator[None]:
+        """Mark network calls inside as belonging to ``step``; their batch holds ``branches`` stacked in this order."""
+        self._position = (step, t, branches)
+        try:
+            yield
+        finally:
+            self._position = None
+
+    def _forward_hook(self, name: str) -> Any:
+        def forward_hook(module: nn.Module, args: Any, output: Any) -> Any:
+            if self._position is None or not isinstance(output, Tensor):
+                return None
+            step, t, branches = self._position
+            parts = output.chunk(len(branches))
+            shown = [
+                emit(self._hooks, HookPoint(name, step, t, branch), part)
+                for branch, part in zip(branches, parts, strict=True)
+            ]
+            if all(new is old for new, old in zip(shown, parts, strict=True)):
+                return None
+            return torch.cat(shown)
+
+        return forward_hook
