@@ -8,12 +8,14 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from generators.base import GenerationRequest, Generator, RequestError, SamplingPlan
 
 MIN_STEPS, MAX_STEPS = 2, 1000
 MAX_SEED = 2**63 - 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ def resolve_batch(
                 "one batch runs one plan: generate them separately"
             )
     return resolved, plan
+
+
+def settled(value: T | None) -> T:
+    """Return a field of a resolved request, which is never None."""
+    if value is None:
+        raise ValueError("this request is not resolved; call Generator.resolve first")
+    return value
 
 
 def _or_default(value: Any, default: Any) -> Any:
