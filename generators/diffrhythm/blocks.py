@@ -7,11 +7,11 @@ K condition width, H heads, d = D / H.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from generators.diffrhythm.positions import Rotary
 
 EPS = 1e-6
 
@@ -28,27 +28,6 @@ class RMSNorm(nn.Module):
         wide = x.float()
         wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPS)
         return self.weight * wide.to(x.dtype)
-
-
-class Rotary(NamedTuple):
-    """Rotary position tables (arXiv 2104.09864); float32 whatever the weights' type, because phases grow with T."""
-
-    cos: Tensor
-    """``[T, d]``."""
-    sin: Tensor
-    """``[T, d]``."""
-
-    @classmethod
-    def at(cls, frames: int, head_dim: int, device: torch.device) -> Rotary:
-        """Tables for frames 0..T-1: frequencies ``10000^(-2k/d)``, the same in both halves of a head."""
-        frequencies = 1.0 / 10000.0 ** (torch.arange(0, head_dim, 2, device=device).float() / head_dim)
-        angles = torch.outer(torch.arange(frames, device=device).float(), frequencies).repeat(1, 2)
-        return cls(angles.cos(), angles.sin())
-
-    def rotate(self, x: Tensor) -> Tensor:
-        """Rotate queries or keys ``[B, H, T, d]``, pairing channel k with channel k + d/2."""
-        first, second = x.chunk(2, dim=-1)
-        return x * self.cos.to(x.dtype) + torch.cat([-second, first], dim=-1) * self.sin.to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -102,7 +81,7 @@ class Block(nn.Module):
         self.self_attn = Attention(dim, heads, causal=causal)
         self.post_attention_layernorm = RMSNorm(dim)
         self.mlp = FeedForward(dim, hidden)
-        self.modulation = None if cond_dim is None else _zero_(nn.Linear(cond_dim, 6 * dim))
+        self.modulation = None if cond_dim is None else zero_(nn.Linear(cond_dim, 6 * dim))
 
     def forward(self, h: Tensor, rotary: Rotary, modulator: Tensor | None = None) -> Tensor:
         """Transform the stream ``h [B, T, D]``; ``modulator [B, K]`` is read only by a modulated block."""
@@ -121,7 +100,7 @@ class OutputNorm(nn.Module):
 
     def __init__(self, dim: int, cond_dim: int) -> None:
         super().__init__()
-        self.linear = _zero_(nn.Linear(cond_dim, 2 * dim))
+        self.linear = zero_(nn.Linear(cond_dim, 2 * dim))
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
         """Norm ``h [B, T, D]`` under ``c [B, K]``."""
@@ -131,7 +110,7 @@ class OutputNorm(nn.Module):
         return output
 
 
-def _zero_(linear: nn.Linear) -> nn.Linear:
+def zero_(linear: nn.Linear) -> nn.Linear:
     """Set a linear layer to zero, so that what it adds starts as nothing."""
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)

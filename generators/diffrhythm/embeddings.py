@@ -1,7 +1,6 @@
 """What stands before the trunk: scalars, text tokens and the mix of all inputs, each as an embedding.
 
-Module and parameter names are those of the published checkpoints. Tables that depend only on positions are computed in
-float32 where they are needed: they are neither weights nor subject to ``.to(dtype)``. Shape letters: B batch, T frames,
+Module and parameter names are those of the published checkpoints. Shape letters: B batch, T frames,
 M latent channels, X text width, K condition width, D trunk width.
 """
 
@@ -13,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-EPS = 1e-6
+from generators.diffrhythm.blocks import EPS
+from generators.diffrhythm.positions import position_table
+
 SCALAR_FREQUENCIES = 128
 
 
@@ -32,7 +33,7 @@ class ScalarEmbedding(nn.Module):
         steps = torch.arange(SCALAR_FREQUENCIES, device=values.device).float()
         angles = 1000 * values.float()[:, None] * torch.exp(-steps * (math.log(10000) / last))
         waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
-        output: Tensor = self.time_mlp(waves.to(self.time_mlp[0].weight.dtype))
+        output: Tensor = self.time_mlp(waves.to(next(self.parameters()).dtype))
         return output
 
 
@@ -48,7 +49,8 @@ class GlobalResponseNorm(nn.Module):
         """Norm ``h [B, T, dim]``; the energy is one number per item and channel, so padding would change it."""
         energy = torch.linalg.vector_norm(h.float(), dim=1, keepdim=True)
         weight = energy / (energy.mean(dim=-1, keepdim=True) + EPS)
-        return self.gamma * (h * weight.to(h.dtype)) + self.beta + h
+        output: Tensor = self.gamma * (h * weight.to(h.dtype)) + self.beta + h
+        return output
 
 
 class ConvNeXtBlock(nn.Module):
@@ -85,7 +87,7 @@ class TextEmbedding(nn.Module):
         if len(self.text_blocks) == 0:
             return rows
         positions = torch.arange(text.shape[1], device=text.device).clamp(max=self.max_frames - 1)
-        table = _position_table(positions, rows.shape[-1])
+        table = position_table(positions, rows.shape[-1])
         output: Tensor = self.text_blocks(rows + table.to(rows.dtype))
         return output
 
@@ -123,10 +125,3 @@ class InputEmbedding(nn.Module):
         h = self.proj(torch.cat([x, cond, text, style, c], dim=-1))
         output: Tensor = h + self.conv_pos_embed(h)
         return output
-
-
-def _position_table(positions: Tensor, dim: int) -> Tensor:
-    """Float32 ``[T, dim]``: cosines first, then sines, of ``position * 10000^(-2k/dim)``."""
-    frequencies = 1.0 / 10000.0 ** (torch.arange(0, dim, 2, device=positions.device).float() / dim)
-    angles = torch.outer(positions.float(), frequencies)
-    return torch.cat([angles.cos(), angles.sin()], dim=-1)

@@ -6,16 +6,18 @@ leading ``transformer.``. Shape letters: B batch, T frames, M latent channels, X
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
-from generators.diffrhythm.blocks import Block, OutputNorm, Rotary
+from generators.diffrhythm.blocks import Block, OutputNorm, zero_
 from generators.diffrhythm.embeddings import InputEmbedding, ScalarEmbedding, TextEmbedding
+from generators.diffrhythm.positions import Rotary
 
 AttentionKind = Literal["bidirectional", "causal"]
 
@@ -36,17 +38,20 @@ class Conditions:
     """Terms ``[B, T, D]`` added to the stream after each block of the first half."""
 
     @staticmethod
-    def stack(parts: tuple[Conditions, ...]) -> Conditions:
+    def stack(parts: Sequence[Conditions]) -> Conditions:
         """Join the conditions of several branches into one batch, in the order given."""
         if len(parts) == 1:
             return parts[0]
         return Conditions(
-            *(torch.cat([getattr(part, name) for part in parts]) for name in ("cond", "text", "style", "position")),
+            cond=torch.cat([part.cond for part in parts]),
+            text=torch.cat([part.text for part in parts]),
+            style=torch.cat([part.style for part in parts]),
+            position=torch.cat([part.position for part in parts]),
             fusion=tuple(torch.cat(terms) for terms in zip(*(part.fusion for part in parts), strict=True)),
         )
 
 
-class DiffRhythmTransformer(ModelMixin, ConfigMixin):
+class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """The denoiser: input mixer, Llama decoder layers with text fusion in the first half, modulated output norm.
 
     ``forward`` is ``prepare`` followed by ``velocity``. A sampler calls ``prepare`` once per song and branch and
@@ -84,7 +89,7 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):
         Whether every block is modulated by time and style (no published model; see ``Block``).
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         dim: int = 2048,
@@ -102,7 +107,7 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):
         heads: int = 32,
         modulation: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if dim % 16 or dim % (2 * heads):
             raise ValueError(f"dim {dim} must be a multiple of 16 and of twice the number of heads ({2 * heads})")
         if text_dim != cond_dim:
@@ -120,14 +125,12 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):
             for _ in range(depth)
         )
         self.text_fusion_linears = nn.ModuleList(
-            nn.Sequential(nn.Linear(cond_dim, dim), nn.SiLU()) for _ in range(depth // 2)
+            nn.Sequential(zero_(nn.Linear(cond_dim, dim)), nn.SiLU()) for _ in range(depth // 2)
         )
         self.long_skip_connection = nn.Linear(2 * dim, dim, bias=False) if long_skip_connection else None
         self.norm_out = OutputNorm(dim, cond_dim)
         self.proj_out = nn.Linear(dim, mel_dim)
-        for layer in (*(fusion[0] for fusion in self.text_fusion_linears), self.proj_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        zero_(self.proj_out)
 
     def prepare(
         self,
@@ -182,7 +185,7 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):
         modulator = None if self.style_embed is None else nn.functional.silu(c + self.style_embed(conditions.style))
         h = self.input_embed(x.to(self.dtype), conditions.cond, conditions.text, conditions.style, c)
         entering = h
-        rotary = Rotary.at(x.shape[1], h.shape[-1] // self.config.heads, x.device)
+        rotary = Rotary.at(torch.arange(x.shape[1], device=x.device), h.shape[-1] // self.config["heads"])
         for i, block in enumerate(self.transformer_blocks):
             h = block(h, rotary, modulator)
             if i < len(conditions.fusion):
