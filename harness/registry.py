@@ -1,7 +1,8 @@
 """Names -> classes, for everything a user may name on the command line.
 
-Built-ins stand in plain tables next to the code (``generators.GENERATORS``, ``generators.codecs.CODECS``, ...); installed
-packages add to them through entry points of the same group, in the same form ``"name": "module:Class"``.
+Built-ins stand in plain tables next to the code (``generators.GENERATORS``, ``generators.codecs.CODECS``, ...);
+installed packages add to them through entry points of the group ``harness.generators``, ``harness.codecs``, ..., in the
+same form ``name = "module:Class"``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from harness.errors import InputError
 
 
 def table(group: str, builtin: Mapping[str, str]) -> dict[str, str]:
-    """All names of a group: the built-in ones, then those of installed packages (a built-in name cannot be replaced)."""
+    """Return all names of a group: those of installed packages and the built-in ones, which cannot be replaced."""
     installed = {entry.name: entry.value for entry in entry_points(group=f"harness.{group}")}
     return {**installed, **builtin}
 
@@ -32,5 +33,5 @@ def find(group: str, builtin: Mapping[str, str], name: str) -> Any:
 def unknown(kind: str, name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Message for a name that is not there, with the nearest one that is."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,58 @@
+# `make` alone lists the targets. Everything happens inside $(VENV); nothing is installed outside it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs lock clean mini
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
+PROMPT ?= a gentle bright flute melody
+ARGS ?=
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(VENV)/.installed ## Generate a clip, record every denoising step, write the report
+	$(BIN)/harness generate --prompt "$(PROMPT)" --trace --report --out runs/demo --force
+
+test: $(VENV)/.installed-dev ## Install what the tests need and run them (ARGS="--slow -k name" adds options)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev ## Lint, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev ## Run every benchmark; each prints JSON and says where it wrote it
+	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+docs: $(VENV)/.installed-dev ## Rewrite the generated pages (docs/cli.md)
+	$(BIN)/python docs/build_cli.py
+
+mini: $(VENV)/.installed-dev ## Train the shipped `mini` generator again (hours; resumes where it stopped)
+	$(BIN)/python -m generators.mini.recipe $(ARGS)
+
+lock: ## Rewrite constraints.txt from a fresh environment with the newest releases
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet "$(TORCH)"
+	.venv-lock/bin/python -m pip install --quiet -e ".[dev,transformers]"
+	.venv-lock/bin/python docs/build_constraints.py > constraints.txt.part
+	mv constraints.txt.part constraints.txt
+	rm -rf .venv-lock
+
+clean: ## Remove caches, built files and the environment; runs/ stays
+	rm -rf $(VENV) .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make a second run start at once; they are older than what they were made from as soon as it changes.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,transformers]"
+	touch $@

@@ -1,0 +1,33 @@
+"""The command line. Each command is one file, loaded when it is needed; nothing heavy is imported before it runs."""
+
+from __future__ import annotations
+
+import click
+
+from harness import __version__
+from harness.cli.group import HarnessGroup
+from harness.cli.options import debug_option
+
+COMMANDS = {
+    "generate": "harness.cli.generate:command",
+    "inspect": "harness.cli.inspect:command",
+    "report": "harness.cli.report:command",
+    "list": "harness.cli.list:command",
+    "doctor": "harness.cli.doctor:command",
+}
+"""Commands, ``"name": "module:object"``, in the order ``--help`` shows them."""
+
+
+@click.group(cls=HarnessGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+@debug_option
+def cli() -> None:
+    """Watch, decode and steer audio diffusion.
+
+    Start with: harness generate --prompt "a gentle bright flute melody" --trace --report --out runs/demo
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli(prog_name="harness")

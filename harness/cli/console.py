@@ -1,0 +1,54 @@
+"""What a command shows: words for people, or one JSON document, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from harness.cli.options import JSON
+
+
+def wants_json() -> bool:
+    """Say whether ``--json`` was given."""
+    return bool(click.get_current_context().meta.get(JSON))
+
+
+def say(text: str) -> None:
+    """Print a line for people: on standard output, or on standard error beside ``--json``."""
+    click.echo(text, err=wants_json())
+
+
+def answer(document: Mapping[str, Any]) -> None:
+    """Print the JSON document, if one was asked for."""
+    if wants_json():
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def quoted(text: str, limit: int = 72) -> str:
+    """Quote a user's text for one line: shortened, and with control characters made visible."""
+    shown = text if len(text) <= limit else text[: limit - 3] + "..."
+    return '"' + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + '"'
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a progress callback that draws a bar on a terminal and does nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(leave=False, dynamic_ncols=True, file=sys.stderr) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.set_description(what, refresh=False)
+            bar.total = total
+            bar.n = done
+            bar.refresh()
+
+        yield show

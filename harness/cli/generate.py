@@ -1,0 +1,164 @@
+"""``harness generate``: prompts in, run folders out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from harness import runs
+from harness.cli.console import answer, progress_bar, quoted, say
+from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.values import FiniteRange, Prompt, Setting, read_prompts
+
+if TYPE_CHECKING:
+    from harness.pipeline import RunResult
+
+
+@click.command("generate")
+@click.option("--prompt", "prompts", type=Prompt(), multiple=True, help="What to generate; may be given several times.")
+@click.option("--prompts", "prompts_file", type=click.File("rb"), help="UTF-8 file, one prompt a line; - is stdin.")
+@click.option("--generator", default="mini", show_default=True, metavar="NAME|DIR", help="See 'harness list'.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the starting noise.",
+)
+@click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates, 2 to 1000.")
+@click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
+@click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
+@click.option("--set", "settings", type=Setting(), multiple=True, help="A setting of the generator's own.")
+@click.option("--trace/--no-trace", default=None, help="Record every step; on with --report and --hidden.")
+@click.option("--report", is_flag=True, help="Build the HTML report from the trace.")
+@click.option("--hidden", multiple=True, metavar="PATTERN", help="Also record modules whose path matches.")
+@click.option("--hidden-every", type=click.IntRange(1), default=1, metavar="N", help="Record them every N steps.")
+@click.option(
+    "--hidden-stride", type=click.IntRange(1), default=1, metavar="N", help="Record every N-th frame of them."
+)
+@click.option(
+    "--hidden-dtype", type=click.Choice(["float16", "float32", "float64"]), default="float16", help="Store as."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/DATE-TIME]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Prompts at once."
+)
+@click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
+@force_option
+@json_option
+@debug_option
+def command(
+    prompts: tuple[str, ...],
+    prompts_file: BinaryIO | None,
+    generator: str,
+    seed: int,
+    steps: int | None,
+    guidance_scale: float | None,
+    duration: float | None,
+    settings: tuple[tuple[str, Any], ...],
+    trace: bool | None,
+    report: bool,
+    hidden: tuple[str, ...],
+    hidden_every: int,
+    hidden_stride: int,
+    hidden_dtype: str,
+    out: Path | None,
+    device: str,
+    dtype: str,
+    batch_size: int,
+    open_report: bool,
+    force: bool,
+) -> None:
+    """Generate audio, and on request a trace of every denoising step and a report.
+
+    One prompt goes to the run folder itself, several to 000, 001, ... inside it; all start from the same seed.
+    """
+    texts = [*prompts, *(read_prompts(prompts_file) if prompts_file else [])]
+    if not texts:
+        raise click.UsageError("no prompt was given; give --prompt or --prompts")
+    if trace is False and (report or hidden):
+        raise click.UsageError("--report and --hidden need the trace; leave --no-trace out")
+    if open_report and not report:
+        raise click.UsageError("--open needs --report")
+    out = out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    runs.check_output(out, force=force)
+
+    from generators.base import GenerationRequest
+    from harness.models import load_generator
+    from harness.pipeline import run
+
+    requests = [
+        GenerationRequest(
+            prompt=text,
+            duration_s=duration,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            seed=seed,
+            options=dict(settings),
+        )
+        for text in texts
+    ]
+    model = load_generator(generator, device=device, dtype=dtype)
+    with progress_bar() as progress:
+        try:
+            results = run(
+                model,
+                requests,
+                out,
+                trace=bool(trace or report or hidden),
+                report=report,
+                hidden=hidden,
+                hidden_every=hidden_every,
+                hidden_stride=hidden_stride,
+                hidden_dtype=hidden_dtype,
+                force=force,
+                batch_size=batch_size,
+                command=shlex.join(["harness", *sys.argv[1:]]),
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            kept = any(folder.is_dir() for folder in runs.run_folders(out, len(texts)))
+            found = f"what was finished is in {out}" if kept else "nothing was written"
+            raise KeyboardInterrupt(f"interrupted; {found}") from None
+    answer({"runs": [_document(result) for result in results]})
+    for result in results:
+        _show(result)
+    if open_report:
+        click.launch(str(results[0].report))
+
+
+def _document(result: RunResult) -> dict[str, Any]:
+    """One entry of ``--json``."""
+    return {
+        "prompt": result.request.prompt,
+        "seed": result.request.seed,
+        "generator": result.generator,
+        "dir": str(result.dir),
+        "audio": str(result.audio),
+        "sample_rate_hz": result.sample_rate_hz,
+        "trace": str(result.trace) if result.trace else None,
+        "report": str(result.report) if result.report else None,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _show(result: RunResult) -> None:
+    """Tell a person what came out, where it is, and last what was found."""
+    say(f"{quoted(result.request.prompt)}, seed {result.request.seed}, {result.generator}")
+    say(f"  {result.duration_s:.2f} s of audio in {result.seconds:.2f} s")
+    for note in result.notes:
+        say(f"  note: {note}")
+    if result.finding:
+        say(f"  {result.finding}")
+    for name in ("audio", "trace", "report"):
+        path = getattr(result, name)
+        if path:
+            say(f"  {name:7} {path}")

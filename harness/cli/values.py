@@ -1,0 +1,94 @@
+"""Kinds of values that click does not know: finite numbers, prompts, settings."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, BinaryIO
+
+import click
+
+MAX_PROMPT_CHARACTERS = 4000
+
+
+class FiniteRange(click.FloatRange):
+    """A float range that also refuses NaN and infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is not a finite number in the range."""
+        number = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Prompt(click.ParamType):
+    """Text for a generator; may be empty."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse text no generator can use."""
+        fault = prompt_fault(str(value))
+        if fault:
+            self.fail(fault, param, ctx)
+        return str(value)
+
+
+class Setting(click.ParamType):
+    """``key=value``; the value is read as JSON where it is JSON, and as text otherwise."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Split at the first ``=``."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not of the form key=value.", param, ctx)
+        try:
+            return key, json.loads(text, parse_constant=_refuse_constant)
+        except ValueError:
+            return key, text
+
+
+def prompt_fault(text: str) -> str | None:
+    """Say what makes ``text`` unusable as a prompt, or None."""
+    if "\0" in text:
+        return "the prompt holds a NUL character; give plain text"
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        return f"the prompt has {len(text)} characters; give at most {MAX_PROMPT_CHARACTERS}"
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        return "the prompt is not valid UTF-8"
+    return None
+
+
+def read_prompts(file: BinaryIO) -> list[str]:
+    """Read one prompt a line from UTF-8 text (a byte order mark is skipped); blank lines do not count.
+
+    Raises ``click.UsageError`` that names the file and the line.
+    """
+    name = getattr(file, "name", "standard input")
+    data = file.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise click.UsageError(f"{name}, line {line}: not UTF-8; save the file as UTF-8 text") from error
+    prompts = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        prompt = line.strip()
+        fault = prompt_fault(prompt)
+        if fault:
+            raise click.UsageError(f"{name}, line {number}: {fault}")
+        if prompt:
+            prompts.append(prompt)
+    if not prompts:
+        raise click.UsageError(f"{name} holds no prompt; write one a line")
+    return prompts
+
+
+def _refuse_constant(name: str) -> None:
+    """Leave NaN and Infinity, which are not JSON, as text."""
+    raise ValueError(name)

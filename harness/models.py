@@ -1,0 +1,64 @@
+"""Finding and loading what ``--generator`` names: a registered generator, or a folder ``save_pretrained`` wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generators import GENERATORS
+from generators.base import Generator
+from generators.codecs import CODECS
+from generators.codecs.base import Codec
+from generators.folder import GENERATOR_FILE, read_config
+from harness import registry
+from harness.errors import InputError
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def load_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
+    """Load a generator by its registered name or from a folder with a ``generator.json``.
+
+    A registered name wins over a folder of the same name; write ``./name`` for the folder. Raises ``InputError`` for
+    an unknown name, device or dtype, ``CheckpointError`` for a faulty folder.
+    """
+    kind, folder = _locate(name)
+    if dtype not in DTYPES:
+        raise InputError(registry.unknown("dtype", dtype, list(DTYPES)))
+    _check_device(device)
+    generator: Generator = kind.from_pretrained(folder, device=device, dtype=DTYPES[dtype])
+    return generator
+
+
+def load_codec(codec_id: str, generator_id: str) -> Codec:
+    """Load the codec a trace was made with: by its own name, or with its generator when it has none of its own."""
+    if codec_id in registry.table("codecs", CODECS):
+        codec: Codec = registry.find("codecs", CODECS, codec_id).from_pretrained()
+        return codec
+    return load_generator(generator_id).codec
+
+
+def _locate(name: str) -> tuple[Any, Path | None]:
+    """Class and folder (None = the default weights) of a generator."""
+    known = registry.table("generators", GENERATORS)
+    if name not in known and (os.sep in name or Path(name).is_dir()):
+        folder = Path(name)
+        if not folder.is_dir():
+            raise InputError(f"there is no generator folder {name}; give a folder that holds {GENERATOR_FILE}")
+        registered, _ = read_config(folder)
+        return registry.find("generators", GENERATORS, registered), folder
+    return registry.find("generators", GENERATORS, name), None
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device torch does not know or does not have."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}; give cpu, cuda or cuda:N") from None
+    available = kind == "cpu" or (kind == "cuda" and torch.cuda.is_available())
+    if not available:
+        raise InputError(f"device {device!r} is not available here; --device cpu always is")

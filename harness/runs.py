@@ -1,0 +1,115 @@
+"""What a run folder holds, which runs share an output folder, and who may write there.
+
+A run folder holds ``audio.wav``, ``trace.h5``, ``report.html`` and ``request.json``. One request: the folder is the
+output folder itself; several: ``000``, ``001``, ... inside it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.errors import ExistsError, InputError, StorageError
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: two processes on one folder are then not noticed here
+    fcntl = None  # type: ignore[assignment]
+
+AUDIO = "audio.wav"
+TRACE = "trace.h5"
+REPORT = "report.html"
+REQUEST = "request.json"
+FILES = (AUDIO, TRACE, REPORT, REQUEST)
+
+
+def run_folders(out: Path, count: int) -> list[Path]:
+    """Folders of ``count`` runs below ``out``."""
+    return [out] if count == 1 else [out / f"{index:03d}" for index in range(count)]
+
+
+def trace_path(path: Path) -> Path:
+    """Path of the trace meant by ``path``, a trace file or a run folder. Raises ``InputError`` when there is none."""
+    if path.is_dir():
+        if (path / TRACE).is_file():
+            return path / TRACE
+        inside = sorted(found.parent.name for found in path.glob(f"*/{TRACE}"))
+        hint = f"give one of the runs in it: {', '.join(inside[:5])}" if inside else "generate with --trace"
+        raise InputError(f"{path} holds no {TRACE}; {hint}")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a run folder or a trace file")
+    return path
+
+
+def check_output(out: Path, *, force: bool) -> None:
+    """Refuse an output folder that cannot be used, without touching the disk.
+
+    Raises ``ExistsError`` when something is in it and ``force`` is not given, ``StorageError`` when it is not writable.
+    """
+    place = next(parent for parent in (out, *out.absolute().parents) if os.path.lexists(parent))
+    if not place.is_dir():
+        raise StorageError(f"cannot write to {out}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot write to {out}: no permission to write in {place}")
+    if place == out and not force and any(out.iterdir()):
+        raise ExistsError(f"{out} is not empty; give another folder, or --force to replace the run in it")
+
+
+def clear(folder: Path, *, keep: tuple[str, ...] = ()) -> None:
+    """Remove the files of an earlier run, and nothing else, so that no old report stands beside new audio."""
+    for name in FILES:
+        if name not in keep:
+            (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def reserved(out: Path, count: int, *, force: bool) -> Iterator[list[Path]]:
+    """Make the folders of ``count`` runs, keep other processes out meanwhile, and leave no empty folder behind.
+
+    Raises as ``check_output`` does, and ``StorageError`` when another process is writing there.
+    """
+    check_output(out, force=force)
+    folders = run_folders(out, count)
+    made: list[Path] = []
+    try:
+        try:
+            for folder in dict.fromkeys([out, *folders]):
+                _make(folder, made)
+            with tempfile.TemporaryFile(dir=out):
+                pass
+        except OSError as error:
+            raise StorageError(f"cannot write to {out}: {error.strerror}") from error
+        with _locked(out):
+            yield folders
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    """Create ``folder`` and its parents, noting every folder that was not there."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir()
+        made.append(parent)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold an advisory lock on ``folder`` itself: no lock file is left, and a killed process frees it."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(f"another process is writing to {folder}; wait for it or give another folder") from error
+        yield
+    finally:
+        os.close(handle)
