@@ -1,0 +1,91 @@
+"""From one batch's tensors to its trace files, on a background thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from generators.base import Generation
+from harness.capture import Fence
+from harness.store.background import Background
+from harness.store.format import Layout, Metadata
+from harness.store.writer import TraceWriter
+
+
+@dataclass
+class Record:
+    """What one update left behind, on the CPU, batch axis first. The last record holds the final state alone."""
+
+    step: int
+    x_t: Tensor
+    velocity: dict[str, Tensor] = field(default_factory=dict)
+    """Name on the branch axis -> ``[B, T, C]``."""
+    hidden: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    """(module path, branch) -> ``[B, ..., D]``."""
+    fence: Fence | None = None
+    """When the copies are whole."""
+
+
+class Recording:
+    """The trace files of one batch, being filled; one metadata and path per request.
+
+    ``submit`` and ``flush`` raise ``StorageError`` once the thread could not write.
+    """
+
+    def __init__(self, paths: Sequence[Path], layout: Layout, metadata: Sequence[Metadata], *, force: bool) -> None:
+        self._layout = layout
+        self._writers: list[TraceWriter] = []
+        try:
+            for path, about in zip(paths, metadata, strict=True):
+                self._writers.append(TraceWriter.create(path, layout, about, force=force))
+        except BaseException:
+            self._close_files()
+            raise
+        self._background = Background(self._write)
+
+    def check(self) -> None:
+        """Raise what the thread failed with, if it did."""
+        self._background.check()
+
+    def submit(self, record: Record) -> None:
+        """Queue one update or the final state."""
+        self._background.submit(record)
+
+    def finish(self, generations: Sequence[Generation], seconds: float) -> None:
+        """Wait for the disk, store audio and notes, and mark every trace complete."""
+        self._background.close()
+        for writer, generation in zip(self._writers, generations, strict=True):
+            writer.finish(generation.audio, seconds, generation.notes)
+
+    def close(self) -> None:
+        """Write what is queued, end the thread, close the files. Raises its error if the thread failed."""
+        try:
+            self._background.close()
+        finally:
+            self._close_files()
+
+    def _close_files(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+    def _write(self, record: Record) -> None:
+        if record.fence is not None:
+            record.fence.wait()
+        states = record.x_t.numpy()
+        velocity = {name: value.numpy() for name, value in record.velocity.items()}
+        hidden = {key: value.numpy() for key, value in record.hidden.items()}
+        for index, writer in enumerate(self._writers):
+            if record.step == self._layout.steps:
+                writer.write_final(states[index])
+                continue
+            outputs: dict[str, list[np.ndarray]] = {}
+            for module in self._layout.hidden:
+                if record.step in module.steps:
+                    outputs[module.name] = [hidden[module.name, branch][index] for branch in self._layout.branches]
+            writer.write_step(
+                record.step, states[index], [velocity[name][index] for name in self._layout.velocities], outputs
+            )

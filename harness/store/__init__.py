@@ -1,0 +1,1 @@
+"""Trace files: ``docs/trace-format.md`` is normative, these modules read and write it."""

@@ -1,0 +1,139 @@
+"""Names and shapes of a trace file, as ``docs/trace-format.md`` fixes them; no I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import PurePath
+from typing import Any
+
+FORMAT = "audio-diffusion-trace"
+FORMAT_VERSION = "1.0"
+RESULT_BYTES = 65536
+"""Room for what is known only at the end: seconds and notes."""
+GUIDED = "guided"
+"""Name of the velocity that the update used, on the branch axis."""
+DTYPES = ("float16", "float32", "float64")
+"""What ``x_t``, ``velocity`` and hidden states may be stored as."""
+
+
+@dataclass(frozen=True)
+class HiddenLayout:
+    """Shape of one module's captured outputs."""
+
+    name: str
+    """Module path in the denoiser."""
+    steps: tuple[int, ...]
+    """Captured update indices, increasing."""
+    shape: tuple[int, ...]
+    """Shape of one output of one request, after the stride, batch axis removed."""
+    dtype: str
+    """One of ``DTYPES``."""
+    stride: int = 1
+    """Every stride-th entry of the first inner axis was kept."""
+    frames: bool = True
+    """Whether that axis runs over the latent frames."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes of ``shape``."""
+        if len(self.shape) == 1:
+            return ("feature",)
+        inner = tuple(f"axis_{i}" for i in range(1, len(self.shape) - 1))
+        return ("frame" if self.frames else "position", *inner, "feature")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every shape and dtype of a trace, known before its file is created."""
+
+    times: tuple[float, ...]
+    """t of all S + 1 states."""
+    frames: int
+    """T."""
+    channels: int
+    """C."""
+    branches: tuple[str, ...]
+    """Branches the denoiser runs, without ``guided``."""
+    dtype: str
+    """Stored dtype of states and velocities, one of ``DTYPES``."""
+    audio_channels: int
+    audio_samples: int
+    """Room for the audio, an upper bound."""
+    hidden: tuple[HiddenLayout, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """S, the number of updates."""
+        return len(self.times) - 1
+
+    @property
+    def velocities(self) -> tuple[str, ...]:
+        """Names along the branch axis of ``velocity``."""
+        return (*self.branches, GUIDED)
+
+    @property
+    def predicted_bytes(self) -> int:
+        """Size of the finished file, to within a small allowance for structure and metadata."""
+        states = len(self.times) + self.steps * len(self.velocities)
+        size = states * self.frames * self.channels * itemsize(self.dtype)
+        size += sum(hidden_bytes(hidden, len(self.branches)) for hidden in self.hidden)
+        return size + self.audio_channels * self.audio_samples * 4 + RESULT_BYTES + (1 << 18)
+
+
+def hidden_bytes(hidden: HiddenLayout, branches: int) -> int:
+    """Bytes of one module's captured outputs."""
+    return len(hidden.steps) * branches * math.prod(hidden.shape) * itemsize(hidden.dtype)
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one number of a dtype of ``DTYPES``."""
+    return int(dtype.removeprefix("float")) // 8
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The root attributes that say what was run; each field is one attribute, mappings and tuples as JSON."""
+
+    run_id: str
+    created: str
+    generator_id: str
+    weights_sha256: str
+    codec_id: str
+    codec_weights_sha256: str
+    frame_rate_hz: float
+    sample_rate_hz: int
+    seed: int
+    source_dtype: str
+    request: Mapping[str, Any]
+    sampler: Mapping[str, Any]
+    batch: tuple[Mapping[str, Any], ...]
+    batch_index: int
+    versions: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, str | int | float]:
+        """All fields in the form HDF5 attributes take."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: to_json(value) if name in JSON_ATTRIBUTES else value for name, value in values.items()}
+
+
+JSON_ATTRIBUTES = ("request", "sampler", "batch", "versions", "hardware", "extra")
+
+
+def to_json(value: Any) -> str:
+    """ASCII JSON of plain values, mappings, sequences, paths and NumPy scalars; NaN is refused."""
+    return json.dumps(value, default=_plain, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be recorded in a trace; use plain numbers, strings, lists, objects")
