@@ -1,1 +1,7 @@
 """DiffRhythm (arXiv 2503.01183): the network, its sampler and a generator around them."""
+
+from generators.diffrhythm.load import load_transformer
+from generators.diffrhythm.sampling import sample
+from generators.diffrhythm.transformer import DiffRhythmTransformer
+
+__all__ = ["DiffRhythmTransformer", "load_transformer", "sample"]

@@ -6,7 +6,6 @@ leading ``transformer.``. Shape letters: B batch, T frames, M latent channels, X
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,26 +36,14 @@ class Conditions:
     fusion: tuple[Tensor, ...]
     """Terms ``[B, T, D]`` added to the stream after each block of the first half."""
 
-    @staticmethod
-    def stack(parts: Sequence[Conditions]) -> Conditions:
-        """Join the conditions of several branches into one batch, in the order given."""
-        if len(parts) == 1:
-            return parts[0]
-        return Conditions(
-            cond=torch.cat([part.cond for part in parts]),
-            text=torch.cat([part.text for part in parts]),
-            style=torch.cat([part.style for part in parts]),
-            position=torch.cat([part.position for part in parts]),
-            fusion=tuple(torch.cat(terms) for terms in zip(*(part.fusion for part in parts), strict=True)),
-        )
-
 
 class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """The denoiser: input mixer, Llama decoder layers with text fusion in the first half, modulated output norm.
 
-    ``forward`` is ``prepare`` followed by ``velocity``. A sampler calls ``prepare`` once per song and branch and
-    ``velocity`` once per step. Forward hooks on ``text_embed``, ``text_fusion_linears.*``, ``start_time_embed`` and
-    ``duration_time_embed`` fire in ``prepare``, all others in ``velocity``; both fire inside ``forward``.
+    ``forward`` with all arguments is ``prepare``, which computes what does not depend on the step, followed by
+    ``velocity``. A sampler prepares once per song and passes ``conditions`` at every step. Forward hooks on
+    ``text_embed``, ``text_fusion_linears.*``, ``start_time_embed`` and ``duration_time_embed`` fire where ``prepare``
+    runs, all others where ``velocity`` does.
 
     Weights may be of any floating type; inputs are cast to it and the velocity comes back in the type of ``x``.
     Positions are computed in float32 at every type.
@@ -199,25 +186,29 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self,
         x: Tensor,
         *,
-        cond: Tensor,
-        text: Tensor,
         time: Tensor,
-        style: Tensor,
-        start_time: Tensor,
+        cond: Tensor | None = None,
+        text: Tensor | None = None,
+        style: Tensor | None = None,
+        start_time: Tensor | None = None,
         duration: Tensor | None = None,
         drop_audio: bool = False,
         drop_text: bool = False,
         drop_style: bool = False,
+        conditions: Conditions | None = None,
     ) -> Tensor:
-        """One complete network call; arguments as in ``prepare`` and ``velocity``."""
-        conditions = self.prepare(
-            cond=cond,
-            text=text,
-            style=style,
-            start_time=start_time,
-            duration=duration,
-            drop_audio=drop_audio,
-            drop_text=drop_text,
-            drop_style=drop_style,
-        )
+        """One network call, see ``prepare`` and ``velocity``; ``conditions`` stand for all arguments but the time."""
+        if conditions is None:
+            if cond is None or text is None or style is None or start_time is None:
+                raise ValueError("give cond, text, style and start_time, or conditions that hold them")
+            conditions = self.prepare(
+                cond=cond,
+                text=text,
+                style=style,
+                start_time=start_time,
+                duration=duration,
+                drop_audio=drop_audio,
+                drop_text=drop_text,
+                drop_style=drop_style,
+            )
         return self.velocity(x, time, conditions)

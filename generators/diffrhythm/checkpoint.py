@@ -1,0 +1,78 @@
+"""Reading DiffRhythm's tensors and settings from the files they are published in, or that we write."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generators.base import CheckpointError
+from generators.folder import read_tensors
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILES = ("diffusion_pytorch_model.safetensors", "cfm_model.pt", "cfm_model.safetensors")
+"""Names looked for in a folder: diffusers' own, then those of the published repositories."""
+
+PREFIX = "transformer."
+RECOMPUTED = ("inv_freq", "freqs_cis")
+"""Endings of position buffers that some files hold and no model reads."""
+
+
+def weights_file(path: Path) -> Path:
+    """Return the file itself, or the weights file of a folder. Raises ``CheckpointError`` when there is none."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such file or folder")
+    for name in WEIGHTS_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise CheckpointError(f"{path}: holds no weights; looked for {', '.join(WEIGHTS_FILES)}")
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Tensors of a ``.safetensors`` file or a torch pickle, under the names of ``DiffRhythmTransformer``.
+
+    A pickle may hold the published form (one entry, ``model_state_dict``) or be a training checkpoint; of the latter
+    only the plain weights are read, as the original does, never the averaged ones. Pickles are read as data only.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, truncated, or holds something else.
+    """
+    state = read_tensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    return {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if not name.endswith(RECOMPUTED)}
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Content of ``config.json`` in ``folder``, None when there is none. Raises ``CheckpointError`` when unusable."""
+    file = folder / CONFIG_FILE
+    if not file.is_file():
+        return None
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise CheckpointError(f"{file}: not JSON; fetch it again or remove it") from None
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{file}: not a JSON object")
+    return document
+
+
+def _read_pickle(file: Path) -> Mapping[str, Tensor]:
+    try:
+        document = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+        raise CheckpointError(
+            f"{file}: not a torch checkpoint of plain tensors; the file is truncated or something else, fetch it again"
+        ) from None
+    if isinstance(document, Mapping):
+        document = document.get("model_state_dict", document)
+    if not isinstance(document, Mapping) or not all(isinstance(value, Tensor) for value in document.values()):
+        raise CheckpointError(f"{file}: holds no model_state_dict; this is not a DiffRhythm checkpoint")
+    return document
