@@ -1,0 +1,68 @@
+"""Turning panels into one HTML page. All text is escaped by the template engine unless it is ``Markup``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import plotly.io
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from harness.report.blocks import Figure, Panel
+
+POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Nothing may be loaded; only the page's own two scripts, by their hashes, may run."""
+
+
+def render(title: str, panels: Sequence[Panel], notes: Sequence[str]) -> str:
+    """Return the whole page."""
+    environment = Environment(
+        loader=PackageLoader("harness.report", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    scripts = [Markup(get_plotlyjs()), Markup(_asset("report.js"))]
+    return environment.get_template("page.html").render(
+        title=title,
+        policy=POLICY.format(scripts=" ".join(f"'sha256-{_digest(script)}'" for script in scripts)),
+        style=Markup(_asset("report.css")),
+        scripts=scripts,
+        panels=panels,
+        notes=notes,
+        is_figure=lambda piece: isinstance(piece, Figure),
+        figure_json=figure_json,
+        tie=tie,
+    )
+
+
+def figure_json(figure: Figure) -> Markup:
+    """Write a plotly figure as JSON that is safe inside a ``script`` element; plotly makes its arrays base64."""
+    text: str = plotly.io.to_json(figure.plot)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text.replace("\\u002f", "/"))
+
+
+def facts(values: Mapping[str, Any]) -> Markup:
+    """Make a list of names and values."""
+    rows = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in values.items())
+    return Markup('<dl class="facts">{}</dl>').format(rows)
+
+
+def tie(text: str) -> str:
+    """Keep ``t = 0.25`` on one line."""
+    return text.replace(" = ", "\u00a0=\u00a0")
+
+
+def _asset(name: str) -> str:
+    return files("harness.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -1,0 +1,63 @@
+"""The report of one trace: one HTML file that opens anywhere, offline."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from generators.codecs.base import Codec
+from harness.errors import InputError
+from harness.files import whole
+from harness.report import context, markup
+from harness.report.panels import PANELS
+from harness.store.reader import Trace
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that was written."""
+
+    path: Path
+    finding: str
+    """What was found, in one sentence."""
+
+
+def build_report(trace: Trace, codec: Codec, out: Path, *, audio_steps: int = 9) -> Report:
+    """Write the report of ``trace`` to the file ``out``, replacing what is there only once the page is whole.
+
+    Parameters
+    ----------
+    trace
+        Complete or not; the page says what is missing.
+    codec
+        The codec the trace was made with.
+    audio_steps
+        Steps whose clean estimate is decoded, measured and embedded as audio, first and last included.
+
+    Raises
+    ------
+    InputError
+        If ``codec`` is another one, or ``audio_steps`` is below 2.
+    StorageError
+        If ``out`` cannot be written.
+    """
+    _check_codec(trace, codec)
+    gathered = context.gather(trace, codec, audio_steps)
+    panels = [pkgutil.resolve_name(target)(gathered) for target in PANELS.values()]
+    prompt = " ".join(str(trace.request.get("prompt", "")).split())
+    title = f"{prompt[:80] or '(empty prompt)'} · {trace.generator_id}"
+    page = markup.render(title, panels, gathered.notes)
+    with whole(out) as part:
+        part.write_bytes(page.encode("utf-8", "replace"))
+    return Report(out, gathered.finding)
+
+
+def _check_codec(trace: Trace, codec: Codec) -> None:
+    """Refuse a codec that would decode the latents to something else."""
+    made_with = trace.codec_id, trace.metadata["codec_weights_sha256"]
+    if (codec.id, codec.weights_sha256) != made_with:
+        raise InputError(
+            f"{trace.path} was made with codec {made_with[0]!r}, weights {made_with[1][:12]}; this is {codec.id!r}, "
+            f"weights {codec.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
+        )

@@ -1,0 +1,103 @@
+"""Trajectory: how the decoded properties, the state and the velocity move from step to step."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.report import plots
+from harness.report.blocks import Figure, Panel, Table
+from harness.report.context import Context
+from harness.report.latents import MAX_ROWS, Energy, Norms
+from harness.report.tracks import REQUIRED_SHARE, Tracks, agreement_figure, typical
+
+
+def panel(context: Context) -> Panel:
+    """Agreement, one heat map a property, energies and norms."""
+    if not context.tracks:
+        return Panel("trajectory", "Trajectory", [Markup("<p>No step was finished, so there is nothing to draw.</p>")])
+    energy = Energy.of(context.trace)
+    norms = Norms.of(context.trace)
+    pieces: list[Markup | Figure] = [
+        Figure(
+            "agreement",
+            "Agreement with the final sound",
+            agreement_figure(context.tracks),
+            f"{context.finding} A step counts once {REQUIRED_SHARE:.0%} of the frames (dotted line) agree and stay so; "
+            f"{len(context.steps)} of {context.step_count} steps were decoded.",
+            _agreement_table(context),
+        )
+    ]
+    pieces += [_property(track, context) for track in context.tracks]
+    pieces += [_energy(energy), _norms(norms)]
+    return Panel("trajectory", "Trajectory", pieces)
+
+
+def _property(track: Tracks, context: Context) -> Figure:
+    first, last = track.typical(0), track.typical(-1)
+    rows = [
+        [str(step), f"{t:.2f}", track.typical(row), f"{np.isfinite(track.values[row]).mean():.0%}"]
+        for row, (step, t) in enumerate(zip(track.steps, track.t, strict=True))
+    ]
+    rows.append(["final", "1.00", typical(track.measured, track.final), f"{np.isfinite(track.final).mean():.0%}"])
+    moved = f"goes from {first} to {last}" if first != last else f"is {first} at the first step and at the last"
+    return Figure(
+        f"trajectory-{track.name}",
+        f"{_capitalised(track.name)} of the clean estimate",
+        track.figure(),
+        f"Decoded {track.name} of the clean estimate, step by step, with the {context.final_name} below: "
+        f"the typical frame {moved}. {_capitalised(track.clause(context.step_count))}.",
+        Table(["step", "t", f"{track.name}, median", "frames that have it"], rows),
+    )
+
+
+def _energy(energy: Energy) -> Figure:
+    x_t, x1_hat = energy.x_t.mean(axis=1), energy.x1_hat.mean(axis=1)
+    spread = energy.x1_hat.std(axis=1) / np.maximum(x1_hat, np.finfo(np.float32).tiny)
+    caption = (
+        f"From step {energy.steps[0]} to {energy.steps[-1]} the state's RMS goes from {x_t[0]:.2f} to "
+        f"{x_t[-1]:.2f} and the clean estimate's from {x1_hat[0]:.2f} to {x1_hat[-1]:.2f}; how much the estimate's "
+        f"frames differ from each other goes from {spread[0]:.0%} to {spread[-1]:.0%} of its mean."
+    )
+    rows = [
+        [str(step), f"{a:.3f}", f"{b:.3f}", f"{c:.0%}"]
+        for step, a, b, c in zip(energy.steps, x_t, x1_hat, spread, strict=True)
+    ]
+    return Figure(
+        "energy",
+        "Energy per frame",
+        energy.figure(),
+        caption,
+        Table(["step", "x_t", "x1_hat", "x1_hat over frames"], rows),
+    )
+
+
+def _norms(norms: Norms) -> Figure:
+    steps = len(norms.x_t)
+    caption = f"Over {steps} steps the state's RMS goes from {norms.x_t[0]:.2f} to {norms.x_t[-1]:.2f}"
+    if steps > 1:
+        turn = int(np.argmax(norms.velocity_change))
+        caption += (
+            f"; the velocity changes most from step {turn} to {turn + 1} "
+            f"(by {norms.velocity_change[turn]:.2f}, its own RMS there is {norms.velocity[turn]:.2f})"
+        )
+    rows = []
+    for step in plots.thin(steps, MAX_ROWS):
+        changes = [
+            f"{values[step]:.3f}" if step < len(values) else "–" for values in (norms.x_t_change, norms.velocity_change)
+        ]
+        rows.append([str(step), f"{norms.x_t[step]:.3f}", f"{norms.velocity[step]:.3f}", *changes])
+    head = ["step", "x_t", "velocity", "change of x_t", "change of velocity"]
+    return Figure("norms", "Size and change", norms.figure(), caption + ".", Table(head, rows))
+
+
+def _agreement_table(context: Context) -> Table:
+    rows = [
+        [str(step), f"{t:.2f}", *(f"{track.share[row]:.0%}" for track in context.tracks)]
+        for row, (step, t) in enumerate(zip(context.steps, context.t, strict=True))
+    ]
+    return Table(["step", "t", *(f"{track.name} within {track.tolerance}" for track in context.tracks)], rows)
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

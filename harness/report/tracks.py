@@ -1,0 +1,159 @@
+"""A property of the decoded clean estimate over the steps, against the final audio: numbers, sentence, figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from analysis.properties.base import Property
+from harness.report import plots
+
+FloatArray = NDArray[np.float32]
+
+REQUIRED_SHARE = 0.9
+"""Share of frames that must agree for a step to count as settled."""
+
+MIN_SPAN = 12
+"""Least range of an axis in tolerances, so that a steady value is not drawn as a mountain range."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """One scalar property at the chosen steps. Shape letters: R chosen steps, T frames."""
+
+    measured: Property
+    steps: NDArray[np.int64]
+    """``[R]`` increasing."""
+    t: NDArray[np.float64]
+    """``[R]`` times of the steps."""
+    time_s: FloatArray
+    """``[T]`` times of the frames."""
+    values: FloatArray
+    """``[R, T]`` in the property's unit, NaN where it does not exist (no pitch, silence)."""
+    final: FloatArray
+    """``[T]`` the same of the final audio."""
+
+    @property
+    def name(self) -> str:
+        """Name of the property."""
+        return self.measured.name
+
+    @property
+    def unit(self) -> str:
+        """Unit in one word."""
+        return self.measured.unit.split()[0]
+
+    @property
+    def tolerance(self) -> str:
+        """Largest difference that counts as the same, with its unit."""
+        return f"{self.measured.tolerance:g} {self.unit}"
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """``[R]`` share of the final audio's frames that the estimate has within the tolerance; NaN without frames."""
+        exists = np.isfinite(self.final)
+        if not exists.any():
+            return np.full(len(self.steps), np.nan)
+        return np.asarray(self.measured.agrees(self.values[:, exists], self.final[exists]).mean(axis=1))
+
+    @property
+    def commit(self) -> int | None:
+        """Index of the first chosen step from which on the share stays at ``REQUIRED_SHARE`` or above."""
+        settled = np.logical_and.accumulate((self.share >= REQUIRED_SHARE)[::-1])[::-1]
+        return int(np.argmax(settled)) if settled.any() else None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Range to draw: all values of all steps and of the final sound, and at least ``MIN_SPAN`` tolerances."""
+        both = np.concatenate([self.values, self.final[None]])
+        finite = both[np.isfinite(both)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        margin = max(self.measured.tolerance, (MIN_SPAN * self.measured.tolerance - (high - low)) / 2)
+        return low - margin, high + margin
+
+    def clause(self, step_count: int) -> str:
+        """Say the commit step in words."""
+        if not np.isfinite(self.final).any():
+            return f"{self.name} cannot be told: the sound it is compared with has none"
+        if self.commit is None:
+            return f"{self.name} does not settle within {self.tolerance}"
+        if self.commit == 0:
+            return f"{self.name} is within {self.tolerance} from the first step"
+        return (
+            f"{self.name} stays within {self.tolerance} from step {self.steps[self.commit]} of {step_count} "
+            f"(t = {self.t[self.commit]:.2f})"
+        )
+
+    def typical(self, row: int) -> str:
+        """Median of one step in words, or a dash where the property exists nowhere."""
+        return typical(self.measured, self.values[row])
+
+    def figure(self) -> go.Figure:
+        """Draw a heat map of steps against time, with the final audio as a strip below it on the same scale."""
+        figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.86, 0.14], vertical_spacing=0.04)
+        low, high = self.span
+        columns = plots.thin(len(self.time_s))
+        labels = [str(step) for step in self.steps]
+        for row, (names, values) in enumerate([(labels, self.values), (["final"], self.final[None])], start=1):
+            kept = values[:, columns]
+            figure.add_trace(
+                plots.heatmap(
+                    self.time_s[columns],
+                    names,
+                    kept,
+                    self.name,
+                    zmin=low,
+                    zmax=high,
+                    showscale=row == 1,
+                    colorbar=plots.ticks(self.name, self.measured.format, low, high),
+                    text=[
+                        [self.measured.format(float(v)) if np.isfinite(v) else "none" for v in line] for line in kept
+                    ],
+                    hovertemplate="%{text} at %{x:.2f} s, step %{y}<extra></extra>",
+                ),
+                row=row,
+                col=1,
+            )
+        figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+        figure.update_yaxes(title="step", row=1, col=1)
+        figure.update_xaxes(showgrid=False)
+        figure.update_xaxes(title="time (s)", row=2, col=1)
+        return plots.finish(figure, height=330)
+
+
+def typical(measured: Property, values: FloatArray) -> str:
+    """Median of ``values`` in the property's own words, or a dash where all are NaN."""
+    finite = values[np.isfinite(values)]
+    return measured.format(float(np.median(finite))) if finite.size else "–"
+
+
+def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str:
+    """One sentence over all properties: from which step on the clean estimate has what the final sound has."""
+    if not tracks:
+        return "No step was finished, so there is nothing to compare."
+    clauses = [track.clause(step_count) for track in tracks]
+    return f"Compared with the {final_name}, the clean estimate's {'; '.join(clauses)}."
+
+
+def agreement_figure(tracks: tuple[Tracks, ...]) -> go.Figure:
+    """Draw the share of agreeing frames against t, one line a property, with the required share dotted."""
+    figure = go.Figure()
+    for index, track in enumerate(tracks):
+        figure.add_scatter(
+            x=track.t.astype(np.float32),
+            y=(100 * track.share).astype(np.float32),
+            text=[f"step {step}" for step in track.steps],
+            name=f"{track.name} (within {track.tolerance})",
+            mode="lines+markers",
+            line=plots.line(index),
+            marker=plots.marker(index),
+            hovertemplate="%{y:.0f} % at %{text}, t = %{x:.2f}<extra></extra>",
+        )
+    figure.add_hline(y=100 * REQUIRED_SHARE, line={"dash": "dot", "width": 1, "color": plots.NEUTRAL})
+    figure.update_xaxes(title="t (0 = noise, 1 = data)", range=[-0.02, 1.02])
+    figure.update_yaxes(title="frames that agree (%)", range=[-4, 104])
+    return plots.finish(figure, height=320)
