@@ -1,0 +1,199 @@
+"""The shipped generator: text prompt -> notes and style -> latents -> sound, in about a second."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from generators.base import (
+    Branch,
+    Generation,
+    GenerationRequest,
+    Generator,
+    SamplingPlan,
+    StepHook,
+)
+from generators.diffrhythm.transformer import Conditions, DiffRhythmTransformer
+from generators.folder import read_own_config, write_config
+from generators.hashing import tensors_sha256
+from generators.mini.codec import LATENT_CHANNELS, MiniCodec
+from generators.mini.codec import WEIGHTS as CODEC_WEIGHTS
+from generators.mini.prompt import read
+from generators.mini.score import FREE, NUM_TOKENS, spread, tokens
+from generators.mini.text_encoder import TextEncoder, style_tokens
+from generators.mini.weights import load_strictly, save_half
+from generators.noise import starting_noise
+from generators.requests import RequestRules, resolve_batch, resolve_request
+from generators.sampling import GuidanceFn, euler_sample, time_grid
+from generators.tap import DenoiserTap
+
+MAX_FRAMES = 172
+"""Longest clip in training, 8 s."""
+WIDTH = 192
+WEIGHTS = Path(__file__).parent / "checkpoint" / "flow.safetensors"
+RULES = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.0, max_duration_s=8.0)
+NULL_STYLE = (0, 0, 0)
+
+
+class MiniNetwork(nn.Module):
+    """DiffRhythm's transformer at small size, modulated by time and style, with the text encoder that feeds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text_encoder = TextEncoder(WIDTH)
+        self.transformer = DiffRhythmTransformer(
+            dim=WIDTH,
+            depth=6,
+            heads=6,
+            text_dim=WIDTH,
+            cond_dim=WIDTH,
+            conv_layers=2,
+            mel_dim=LATENT_CHANNELS,
+            text_num_embeds=NUM_TOKENS - 1,
+            max_frames=MAX_FRAMES,
+            modulation=True,
+        )
+
+    def conditions(self, note_tokens: Tensor, styles: Tensor) -> Conditions:
+        """Conditions of notes int64 ``[B, T]`` and style tokens int64 ``[B, 3]``."""
+        batch, frames = note_tokens.shape
+        return self.transformer.prepare(
+            cond=torch.zeros(batch, frames, LATENT_CHANNELS, device=note_tokens.device),
+            text=note_tokens,
+            style=self.text_encoder(styles),
+            start_time=torch.zeros(batch, device=note_tokens.device),
+        )
+
+    def velocity(self, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+        """Velocity ``[B, T, 64]`` at ``x``; see ``DiffRhythmTransformer.velocity``."""
+        return self.transformer.velocity(x, time, conditions)
+
+
+def rescaled_guidance(scale: float) -> GuidanceFn:
+    """Classifier-free guidance whose clean estimate keeps the conditional one's deviation.
+
+    Plain guidance makes the sound louder. As proposed for images by Lin et al. (arXiv 2305.08891, section 3.4), but on the
+    clean estimate: its deviation over frames and channels is set back to that of the conditional estimate.
+    """
+
+    def guide(x: Tensor, t: float, cond: Tensor, uncond: Tensor) -> Tensor:
+        estimate = x + (1 - t) * cond
+        guided = x + (1 - t) * (cond + scale * (cond - uncond))
+        mean = guided.mean((1, 2), keepdim=True)
+        ratio = estimate.std((1, 2), keepdim=True) / guided.std((1, 2), keepdim=True)
+        return (mean + (guided - mean) * ratio - x) / (1 - t)
+
+    return guide
+
+
+class MiniGenerator(Generator):
+    """Text to short melodies, 5 s by default; see docs/mini.md for what it was taught and how well it does.
+
+    Parameters
+    ----------
+    network, codec
+        The trained parts.
+    """
+
+    id = "mini"
+    codec: MiniCodec
+
+    def __init__(
+        self, network: MiniNetwork, codec: MiniCodec, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.network = network.to(device, dtype).eval().requires_grad_(False)
+        self.codec = codec
+        self.denoiser = network.transformer
+        self._device = device
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path | None = None, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Load a folder written by ``save_pretrained``, or the shipped weights."""
+        folder = WEIGHTS.parent if path is None else Path(path)
+        if path is not None:
+            read_own_config(folder, cls.id)
+        network = MiniNetwork()
+        load_strictly(network, folder / WEIGHTS.name)
+        generator = cls(
+            network, MiniCodec.from_file(folder / CODEC_WEIGHTS.name, device=device), device=device, dtype=dtype
+        )
+        generator.id = cls.id if path is None else str(path)
+        return generator
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write ``generator.json``, ``flow.safetensors`` and ``codec.safetensors``."""
+        write_config(directory, "mini", {})
+        save_half(self.network, Path(directory) / WEIGHTS.name)
+        self.codec.save(Path(directory) / CODEC_WEIGHTS.name)
+
+    @functools.cached_property
+    def weights_sha256(self) -> str:
+        """Hex digest over the weights of network, text encoder and codec."""
+        parts = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        codec = {f"codec.{name}": value for name, value in self.codec.network.state_dict().items()}
+        return tensors_sha256({**parts, **codec})
+
+    def resolve(self, request: GenerationRequest) -> GenerationRequest:
+        """Fill every default in and check every value. Raises ``RequestError``."""
+        return resolve_request(request, RULES)
+
+    def plan(self, request: GenerationRequest) -> SamplingPlan:
+        """Times, shape and branches of a request."""
+        request = self.resolve(request)
+        frames = round(cast(float, request.duration_s) * self.codec.frame_rate_hz)
+        return SamplingPlan(
+            times=time_grid(cast(int, request.num_inference_steps)),
+            frames=min(max(frames, 1), MAX_FRAMES),
+            channels=LATENT_CHANNELS,
+            branches=("cond", "uncond") if request.guidance_scale else ("cond",),
+            sampler={"solver": "euler", "guidance": "rescaled", "guidance_scale": request.guidance_scale},
+        )
+
+    @torch.no_grad()
+    def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
+        """Generate requests that share one plan; hooks see the whole batch."""
+        requests, plan = resolve_batch(self, requests)
+        prompts = [read(request.prompt) for request in requests]
+        rows = [
+            tokens(spread(prompt.notes, plan.frames), plan.frames)
+            if prompt.notes
+            else torch.full((plan.frames,), FREE, dtype=torch.int64)
+            for prompt in prompts
+        ]
+        styles = torch.stack([style_tokens((p.instrument, p.level, p.brightness)) for p in prompts])
+        given: dict[Branch, tuple[Tensor, Tensor]] = {
+            "cond": (torch.stack(rows), styles),
+            "uncond": (torch.full((len(rows), plan.frames), FREE), torch.tensor([NULL_STYLE] * len(rows))),
+        }
+        noise = starting_noise([request.seed for request in requests], plan.frames, plan.channels).to(self._device)
+        with DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
+            # Both branches in one network call, stacked on the batch axis.
+            with tap.at(0, plan.times[0], plan.branches):
+                stacked = [torch.cat([given[b][i] for b in plan.branches]).to(self._device) for i in (0, 1)]
+                conditions = self.network.conditions(stacked[0], stacked[1])
+
+            def velocity(x: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
+                with tap.at(step, t, branches):
+                    time = torch.tensor(t, device=x.device)
+                    return self.network.velocity(x.repeat(len(branches), 1, 1), time, conditions).chunk(len(branches))
+
+            latents = euler_sample(
+                velocity,
+                noise,
+                plan.times,
+                branches=plan.branches,
+                guide=rescaled_guidance(cast(float, requests[0].guidance_scale)),
+                hooks=hooks,
+            )
+        audio = self.codec.decode(latents).cpu().numpy()
+        return [
+            Generation(audio[i], self.codec.sample_rate_hz, latents[i].float().cpu(), request, prompt.remarks)
+            for i, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
+        ]

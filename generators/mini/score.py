@@ -1,0 +1,47 @@
+"""Notes on the latent frame grid, and their tokens: the route by which DiffRhythm places lyrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from generators.mini.vocabulary import HIGHEST_MIDI, LOWEST_MIDI
+
+FREE, REST = 0, 1
+_ONSET = 2
+_SUSTAIN = _ONSET + HIGHEST_MIDI - LOWEST_MIDI + 1
+NUM_TOKENS = _SUSTAIN + HIGHEST_MIDI - LOWEST_MIDI + 1
+"""FREE (the model decides), REST, then one onset and one sustain token for each note."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note: MIDI number, and the frames it sounds in (``end`` excluded)."""
+
+    midi: int
+    start: int
+    end: int
+
+
+def spread(midis: Sequence[int | None], frames: int) -> list[Note]:
+    """Give each entry an equal share of ``frames``; None is a rest."""
+    borders = [round(k * frames / max(len(midis), 1)) for k in range(len(midis) + 1)]
+    return [
+        Note(midi, start, end)
+        for midi, start, end in zip(midis, borders[:-1], borders[1:], strict=True)
+        if midi is not None
+    ]
+
+
+def tokens(notes: Sequence[Note], frames: int, free: Sequence[Note] = ()) -> Tensor:
+    """Tokens int64 ``[frames]``: rests, notes, and the spans of ``free`` notes left to the model."""
+    row = torch.full((frames,), REST, dtype=torch.int64)
+    for note in notes:
+        row[note.start : note.end] = _SUSTAIN + note.midi - LOWEST_MIDI
+        row[note.start] = _ONSET + note.midi - LOWEST_MIDI
+    for note in free:
+        row[note.start : note.end] = FREE
+    return row
