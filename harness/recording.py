@@ -41,7 +41,7 @@ class Recording:
         self._writers: list[TraceWriter] = []
         try:
             for path, about in zip(paths, metadata, strict=True):
-                self._writers.append(TraceWriter.create(path, layout, about, force=force))
+                self._writers.append(TraceWriter(path, layout, about, force=force))
         except BaseException:
             self._close_files()
             raise
