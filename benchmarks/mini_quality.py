@@ -173,7 +173,7 @@ def classifier(generator: MiniGenerator, count: int) -> tuple[Any, float]:
 
 
 def notes_figures(generator: MiniGenerator, judge: Any, count: int) -> dict[str, Any]:
-    """Notes and instruments of prompts that ask for everything, in held-out combinations."""
+    """Judge notes and instruments of prompts that ask for everything, in held-out combinations."""
     rng = np.random.default_rng(5)
     prompts, asked = [], []
     for k in range(count):

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from generators.codecs.base import Codec
 from generators.hashing import tensors_sha256
-from generators.mini.weights import load_strictly, save_half
 from generators.mini.spectrogram import BINS, HOP, STACK, invert, log_magnitude
+from generators.mini.weights import load_strictly, save_half
 
 LATENT_CHANNELS = 64
 FEATURES = STACK * BINS

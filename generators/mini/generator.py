@@ -77,8 +77,8 @@ class MiniNetwork(nn.Module):
 def rescaled_guidance(scale: float) -> GuidanceFn:
     """Classifier-free guidance whose clean estimate keeps the conditional one's deviation.
 
-    Plain guidance makes the sound louder. As proposed for images by Lin et al. (arXiv 2305.08891, section 3.4), but on the
-    clean estimate: its deviation over frames and channels is set back to that of the conditional estimate.
+    Plain guidance makes the sound louder. The deviation of the guided clean estimate over frames and channels is set
+    back to that of the conditional one; Lin et al. (arXiv 2305.08891, section 3.4) do so for images.
     """
 
     def guide(x: Tensor, t: float, cond: Tensor, uncond: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class MiniGenerator(Generator):
         return resolve_request(request, RULES)
 
     def plan(self, request: GenerationRequest) -> SamplingPlan:
-        """Times, shape and branches of a request."""
+        """Say times, shape and branches of a request."""
         request = self.resolve(request)
         frames = round(cast(float, request.duration_s) * self.codec.frame_rate_hz)
         return SamplingPlan(

@@ -31,11 +31,16 @@ _JOINT = re.compile(r"\s*(?:,|-|>|→|then|and|to|followed by)?\s*(?:then|and)?\
 _REST = re.compile(r"\b(?:rest|pause|silence)\b")
 _WORD = re.compile(r"[^\W_]+(?:'\w+)?")
 _SILENT_WORDS = frozenset(
-    "a an the and or of with in on by to for from at as is it its that this then next followed after before while "
-    "note notes melody melodies tune tunes line phrase music musical song sound sounds sounding tone tones toned "
-    "timbre play plays played playing performs performed performing solo single some something please make me "
-    "generate clip piece recording audio instrument register voiceless each one two three four five six seven eight "
-    "arpeggio scale chord major minor free improvised level dynamic dynamics volume very lead".split()
+    # Words that carry nothing ``mini`` could follow, and are no reason for a remark.
+    re.split(
+        r"\s+",
+        "a an the and or of with in on by to for from at as is it its that this then next followed after before while "
+        "note notes melody melodies tune tunes line phrase music musical song sound sounds sounding tone tones toned "
+        "timbre play plays played playing performs performed performing solo single some something please make me "
+        "generate clip piece recording audio instrument register each one two three four five six seven eight "
+        "arpeggio scale chord major minor free improvised level dynamic dynamics volume very lead",
+    )
+)
 )
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
 _GROUPS = {"instrument": INSTRUMENTS, "level": LEVELS_LUFS, "brightness": BRIGHTNESS_DB_PER_OCTAVE}
@@ -180,7 +185,7 @@ def _longest_phrase(words: list[str], originals: list[str], position: int) -> tu
 
 
 def _guess(word: str) -> str | None:
-    """The known word that a misspelt one probably is."""
+    """Return the known word that a misspelt one probably is."""
     if len(word) < 5 or word in _SILENT_WORDS:
         return None
     known = [phrase for phrase in (*PHRASES, *STYLE_TOKENS) if " " not in phrase and len(phrase) >= 5]

@@ -59,7 +59,7 @@ def render_shard(path: Path, frames: int, seed: int) -> None:
 
 
 def note_spans(notes: tuple[Note, ...], frames: int) -> torch.Tensor:
-    """Number of the note that each frame belongs to, int8 ``[frames]``, 0 in rests: lets training hide single notes."""
+    """Return the note number of each frame, int8 ``[frames]``, 0 in rests, so that training can hide single notes."""
     row = torch.zeros(frames, dtype=torch.int8)
     for number, note in enumerate(notes, start=1):
         row[note.start : note.end] = number

@@ -63,8 +63,8 @@ def load_clips(work: Path) -> list[Clips]:
 def draw_batch(clips: list[Clips], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Draw latents ``[B, T, 64]``, tokens ``[B, T]`` and style tokens ``[B, 3]``, with conditions left out at random.
 
-    One item in ten has no condition at all. Of the others, a third leaves all notes open, a tenth some of them, and each
-    of instrument, level and brightness is absent three times in ten.
+    One item in ten has no condition at all. Of the others, a third leaves all notes open, a tenth some of them, and
+    each of instrument, level and brightness is absent three times in ten.
     """
 
     def chance(*shape: int) -> Tensor:

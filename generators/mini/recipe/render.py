@@ -51,7 +51,7 @@ def held_out(instrument: str, midi: int) -> bool:
 
 
 def melody(rng: np.random.Generator, instrument: str, frames: int) -> tuple[Note, ...]:
-    """A random melody: a walk on a scale or free leaps, evenly spaced or in a random rhythm, some with rests."""
+    """Make up a melody: a walk on a scale or free leaps, evenly spaced or in a random rhythm, some with rests."""
     while True:
         count = int(min(rng.integers(1, 5), rng.integers(1, 7)) * max(1.0, frames / FRAMES))
         if rng.random() < 0.6:
