@@ -41,7 +41,6 @@ _SILENT_WORDS = frozenset(
         "arpeggio scale chord major minor free improvised level dynamic dynamics volume very lead",
     )
 )
-)
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
 _GROUPS = {"instrument": INSTRUMENTS, "level": LEVELS_LUFS, "brightness": BRIGHTNESS_DB_PER_OCTAVE}
 MAX_NOTES = 8
