@@ -60,6 +60,7 @@ def run(
     hidden_every: int = 1,
     hidden_stride: int = 1,
     hidden_dtype: str = "float16",
+    yes: bool = False,
     hooks: Sequence[StepHook] = (),
     force: bool = False,
     batch_size: int = 8,
@@ -80,6 +81,8 @@ def run(
         Whether to record every step, and to build the page, which is made from the trace.
     hidden, hidden_every, hidden_stride, hidden_dtype
         Which hidden states the trace keeps: patterns of module paths, every n-th step, every n-th frame, stored as.
+    yes
+        Allow very large traces.
     hooks
         Called before the tracer, so that the trace holds what they left.
     force
@@ -112,6 +115,7 @@ def run(
         hidden_stride=hidden_stride,
         hidden_dtype=hidden_dtype,
         force=force,
+        yes=yes,
     )
     batches = _batches(generator, requests, batch_size)
     results: list[RunResult] = []

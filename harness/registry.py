@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError
 
 
 def table(group: str, builtin: Mapping[str, str]) -> dict[str, str]:
@@ -23,11 +23,17 @@ def table(group: str, builtin: Mapping[str, str]) -> dict[str, str]:
 
 
 def find(group: str, builtin: Mapping[str, str], name: str) -> Any:
-    """Import and return what ``name`` stands for. Raises ``InputError`` that lists the names and the nearest one."""
+    """Import and return what ``name`` stands for. Raises ``InputError`` that lists the names and the nearest one.
+
+    Raises ``HarnessError`` when it is registered but does not import.
+    """
     known = table(group, builtin)
     if name not in known:
         raise InputError(unknown(group.removesuffix("s"), name, known))
-    return pkgutil.resolve_name(known[name])
+    try:
+        return pkgutil.resolve_name(known[name])
+    except (ImportError, AttributeError) as error:
+        raise HarnessError(f"{name!r} stands for {known[name]}, which cannot be loaded: {error}") from error
 
 
 def unknown(kind: str, name: str, known: Mapping[str, Any] | list[str]) -> str:

@@ -13,14 +13,16 @@ import click
 from harness import runs
 from harness.cli.console import answer, progress_bar, quoted, say
 from harness.cli.options import debug_option, force_option, json_option
-from harness.cli.values import FiniteRange, Prompt, Setting, read_prompts
+from harness.cli.values import FiniteRange, check_prompts, parse_settings, read_prompts
 
 if TYPE_CHECKING:
     from harness.pipeline import RunResult
 
 
 @click.command("generate")
-@click.option("--prompt", "prompts", type=Prompt(), multiple=True, help="What to generate; may be given several times.")
+@click.option(
+    "--prompt", "prompts", callback=check_prompts, multiple=True, help="What to generate; may be given several times."
+)
 @click.option("--prompts", "prompts_file", type=click.File("rb"), help="UTF-8 file, one prompt a line; - is stdin.")
 @click.option("--generator", default="mini", show_default=True, metavar="NAME|DIR", help="See 'harness list'.")
 @click.option(
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates, 2 to 1000.")
 @click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
 @click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
-@click.option("--set", "settings", type=Setting(), multiple=True, help="A setting of the generator's own.")
+@click.option(
+    "--set",
+    "settings",
+    callback=parse_settings,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the generator's own.",
+)
 @click.option("--trace/--no-trace", default=None, help="Record every step; on with --report and --hidden.")
 @click.option("--report", is_flag=True, help="Build the HTML report from the trace.")
 @click.option("--hidden", multiple=True, metavar="PATTERN", help="Also record modules whose path matches.")
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--hidden-dtype", type=click.Choice(["float16", "float32", "float64"]), default="float16", help="Store as."
 )
+@click.option("--yes", is_flag=True, help="Write the trace however large it is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/DATE-TIME]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32", show_default=True)
@@ -63,13 +73,14 @@ def command(
     steps: int | None,
     guidance_scale: float | None,
     duration: float | None,
-    settings: tuple[tuple[str, Any], ...],
+    settings: dict[str, Any],
     trace: bool | None,
     report: bool,
     hidden: tuple[str, ...],
     hidden_every: int,
     hidden_stride: int,
     hidden_dtype: str,
+    yes: bool,
     out: Path | None,
     device: str,
     dtype: str,
@@ -102,7 +113,7 @@ def command(
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
             seed=seed,
-            options=dict(settings),
+            options=settings,
         )
         for text in texts
     ]
@@ -119,6 +130,7 @@ def command(
                 hidden_every=hidden_every,
                 hidden_stride=hidden_stride,
                 hidden_dtype=hidden_dtype,
+                yes=yes,
                 force=force,
                 batch_size=batch_size,
                 command=shlex.join(["harness", *sys.argv[1:]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 import traceback
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -14,18 +14,6 @@ from harness.errors import HarnessError
 from harness.layout import check_layout
 
 INTERRUPTED = 130
-
-
-class Failure(click.ClickException):
-    """A message for standard error and an exit code."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print ``error: message``."""
-        click.echo(f"error: {self.message}", file=file, err=file is None)
 
 
 class HarnessGroup(click.Group):
@@ -51,30 +39,32 @@ class HarnessGroup(click.Group):
         try:
             check_layout()
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError, Failure):
+        except (click.exceptions.Exit, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
-            raise failure(error) from error
+            message, exit_code = explain(error)
+            click.echo(f"error: {' '.join(message.split())}", err=True)
+            ctx.exit(exit_code)
 
 
-def failure(error: BaseException) -> Failure:
+def explain(error: BaseException) -> tuple[str, int]:
     """Say what happened in one line, with the exit code that fits."""
     if isinstance(error, KeyboardInterrupt):
-        return Failure(str(error) or "interrupted", INTERRUPTED)
+        return str(error) or "interrupted", INTERRUPTED
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "harness"
-        return Failure(f"{error.format_message()} (see '{command} --help')", error.exit_code)
+        return f"{error.format_message()} (see '{command} --help')", error.exit_code
     if isinstance(error, click.ClickException):
-        return Failure(error.format_message(), error.exit_code)
+        return error.format_message(), error.exit_code
     if isinstance(error, HarnessError):
-        return Failure(str(error), error.exit_code)
+        return str(error), error.exit_code
     if _is_ours(error):
-        from generators.base import RequestError  # already loaded: it raised
+        from generators.base import RequestError  # torch is loaded already: something of ours has run
 
-        return Failure(str(error), HarnessError.exit_code if not isinstance(error, RequestError) else 2)
-    return Failure(f"{type(error).__name__}: {error} (run again with --debug for the details)", 1)
+        return str(error), 2 if isinstance(error, RequestError) else 1
+    return f"{type(error).__name__}: {error} (run again with --debug for the details)", 1
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Kinds of values that click does not know: finite numbers, prompts, settings."""
+"""Values that click does not know how to read: finite numbers, prompts, settings."""
 
 from __future__ import annotations
 
@@ -22,35 +22,29 @@ class FiniteRange(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
-class Prompt(click.ParamType):
-    """Text for a generator; may be empty."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse text no generator can use."""
-        fault = prompt_fault(str(value))
+def check_prompts(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse prompts no generator can use; an option's callback."""
+    for text in value:
+        fault = prompt_fault(text)
         if fault:
-            self.fail(fault, param, ctx)
-        return str(value)
+            raise click.BadParameter(fault)
+    return value
 
 
-class Setting(click.ParamType):
-    """``key=value``; the value is read as JSON where it is JSON, and as text otherwise."""
-
-    name = "key=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Split at the first ``=``."""
-        if isinstance(value, tuple):
-            return value
-        key, equals, text = str(value).partition("=")
+def parse_settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``key=value`` pairs, values as JSON where they are JSON and as text otherwise; an option's callback."""
+    settings: dict[str, Any] = {}
+    for pair in value:
+        key, equals, text = pair.partition("=")
         if not key or not equals:
-            self.fail(f"{value!r} is not of the form key=value.", param, ctx)
+            raise click.BadParameter(f"{pair!r} is not of the form key=value.")
+        if key in settings:
+            raise click.BadParameter(f"{key!r} was given twice.")
         try:
-            return key, json.loads(text, parse_constant=_refuse_constant)
+            settings[key] = json.loads(text, parse_constant=_refuse_constant)
         except ValueError:
-            return key, text
+            settings[key] = text
+    return settings
 
 
 def prompt_fault(text: str) -> str | None:
@@ -77,8 +71,8 @@ def read_prompts(file: BinaryIO) -> list[str]:
         line = data.count(b"\n", 0, error.start) + 1
         raise click.UsageError(f"{name}, line {line}: not UTF-8; save the file as UTF-8 text") from error
     prompts = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        prompt = line.strip()
+    for number, row in enumerate(text.split("\n"), start=1):
+        prompt = row.strip()
         fault = prompt_fault(prompt)
         if fault:
             raise click.UsageError(f"{name}, line {number}: {fault}")

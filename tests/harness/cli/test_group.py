@@ -1,0 +1,44 @@
+"""Every exception becomes one line and the exit code that fits."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from generators.base import CheckpointError, RequestError
+from harness.cli.group import explain
+from harness.errors import ExistsError, HarnessError, InputError, StorageError, TraceError
+
+
+class PluginError(RequestError):
+    """As a third party's generator may define it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (HarnessError("x"), 1),
+        (InputError("x"), 2),
+        (ExistsError("x"), 1),
+        (TraceError("x"), 1),
+        (StorageError("x"), 1),
+        (RequestError("x"), 2),
+        (PluginError("x"), 2),
+        (CheckpointError("x"), 1),
+        (KeyboardInterrupt("x"), 130),
+    ],
+)
+def test_expected(error, exit_code):
+    assert explain(error) == ("x", exit_code)
+
+
+def test_unexpected_points_at_debug():
+    message, exit_code = explain(ValueError("bad number"))
+    assert message == "ValueError: bad number (run again with --debug for the details)"
+    assert exit_code == 1
+
+
+def test_usage_points_at_help():
+    message, exit_code = explain(click.UsageError("no prompt"))
+    assert message == "no prompt (see 'harness --help')"
+    assert exit_code == 2
