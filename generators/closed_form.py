@@ -207,7 +207,7 @@ class ClosedFormGenerator(Generator):
         with torch.no_grad(), DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
 
             def velocity(x_t: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
-                with tap.at(step, t, branches):
+                with tap.at(step, t, branches, len(x_t)):
                     stacked = self.denoiser(x_t.repeat(len(branches), 1, 1), t, allowed)
                 return tuple(stacked.chunk(len(branches)))
 

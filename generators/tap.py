@@ -46,8 +46,8 @@ class DenoiserTap:
     The sampler says which step and branches a network call belongs to (``at``), so nothing is guessed from call order.
     Modules no hook wants are left alone. On exit, also by an exception, every torch hook is removed.
 
-    Only outputs with a batch dimension are shown: tensors whose first size is that of the denoiser's first tensor
-    argument (the stacked states). Position tables and the like, which belong to no branch, are not.
+    Only outputs with the stacked batch as their first dimension are shown. Position tables and the like, which belong
+    to no branch, are not.
     """
 
     def __init__(
@@ -60,10 +60,8 @@ class DenoiserTap:
             for name, module in denoiser.named_modules()
             if name and any(wanted(hooks, HookPoint(name, k, t, b)) for k, t, b in points)
         }
-        self._denoiser = denoiser
-        self._stacked = 0
         self._handles: list[Any] = []
-        self._position: tuple[int, float, tuple[Branch, ...]] | None = None
+        self._position: tuple[int, float, tuple[Branch, ...], int] | None = None
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -71,8 +69,6 @@ class DenoiserTap:
         return tuple(self._modules)
 
     def __enter__(self) -> Self:
-        if self._modules:
-            self._handles.append(self._denoiser.register_forward_pre_hook(self._note_batch, with_kwargs=True))
         for name, module in self._modules.items():
             self._handles.append(module.register_forward_hook(self._forward_hook(name)))
         return self
@@ -85,24 +81,25 @@ class DenoiserTap:
         self._handles.clear()
 
     @contextmanager
-    def at(self, step: int, t: float, branches: tuple[Branch, ...]) -> Iterator[None]:
-        """Mark network calls inside as belonging to ``step``; their batch holds ``branches`` stacked in this order."""
-        self._position = (step, t, branches)
+    def at(self, step: int, t: float, branches: tuple[Branch, ...], batch: int) -> Iterator[None]:
+        """Mark network calls inside as belonging to ``step``.
+
+        They run on ``batch`` items per branch, stacked branch by branch in this order.
+        """
+        self._position = (step, t, branches, batch)
         try:
             yield
         finally:
             self._position = None
 
-    def _note_batch(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Remember the stacked batch size of the call that starts."""
-        self._stacked = next(len(value) for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
-
     def _forward_hook(self, name: str) -> Any:
         def forward_hook(module: nn.Module, args: Any, output: Any) -> Any:
-            if self._position is None or not isinstance(output, Tensor) or output.shape[:1] != (self._stacked,):
+            if self._position is None or not isinstance(output, Tensor):
                 return None
-            step, t, branches = self._position
-            parts = output.chunk(len(branches))
+            step, t, branches, batch = self._position
+            if output.shape[:1] != (len(branches) * batch,):
+                return None
+            parts = torch.split(output, batch)
             shown = [
                 emit(self._hooks, HookPoint(name, step, t, branch), part)
                 for branch, part in zip(branches, parts, strict=True)

@@ -131,7 +131,7 @@ def _velocity(
     def velocity(x: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
         outputs: list[Tensor] = []
         for group, given in zip(groups, arguments, strict=True):
-            with tap.at(step, t, group):
+            with tap.at(step, t, group, len(x)):
                 output = transformer(x.repeat(len(group), 1, 1), time=torch.tensor(t), **given)
             outputs.extend(output.chunk(len(group)))
         return tuple(outputs)

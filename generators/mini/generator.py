@@ -122,7 +122,7 @@ class MiniGenerator(Generator):
         network = MiniNetwork()
         load_strictly(network, folder / WEIGHTS.name)
         generator = cls(
-            network, MiniCodec.from_file(folder / CODEC_WEIGHTS.name, device=device), device=device, dtype=dtype
+            network, MiniCodec.from_pretrained(folder / CODEC_WEIGHTS.name, device=device), device=device, dtype=dtype
         )
         generator.id = cls.id if path is None else str(path)
         return generator
@@ -175,12 +175,12 @@ class MiniGenerator(Generator):
         noise = starting_noise([request.seed for request in requests], plan.frames, plan.channels).to(self._device)
         with DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
             # Both branches in one network call, stacked on the batch axis.
-            with tap.at(0, plan.times[0], plan.branches):
+            with tap.at(0, plan.times[0], plan.branches, len(requests)):
                 stacked = [torch.cat([given[b][i] for b in plan.branches]).to(self._device) for i in (0, 1)]
                 conditions = self.network.conditions(stacked[0], stacked[1])
 
             def velocity(x: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
-                with tap.at(step, t, branches):
+                with tap.at(step, t, branches, len(x)):
                     time = torch.tensor(t, device=x.device)
                     return self.network.velocity(x.repeat(len(branches), 1, 1), time, conditions).chunk(len(branches))
 

@@ -41,7 +41,7 @@ def network() -> Network:
 def run(network: Network, *hooks: object, states: Tensor | None = None) -> Tensor:
     """One call of step 1 with both branches stacked: two clips each."""
     states = torch.arange(72.0).reshape(4, 6, 3) if states is None else states
-    with torch.no_grad(), DenoiserTap(network, hooks, TIMES, BRANCHES) as tap, tap.at(1, 0.5, BRANCHES):  # type: ignore[arg-type]
+    with torch.no_grad(), DenoiserTap(network, hooks, TIMES, BRANCHES) as tap, tap.at(1, 0.5, BRANCHES, batch=2):  # type: ignore[arg-type]
         out: Tensor = network(states)
     return out
 
@@ -92,7 +92,7 @@ def test_untouched_modules_get_no_hooks(network: Network) -> None:
 def test_calls_outside_a_step_are_not_shown(network: Network) -> None:
     with DenoiserTap(network, [Edit(fail)], TIMES, BRANCHES) as tap:
         network(torch.zeros(2, 4, 3))
-        with pytest.raises(HookFailed), tap.at(0, 0.0, BRANCHES):
+        with pytest.raises(HookFailed), tap.at(0, 0.0, BRANCHES, batch=1):
             network(torch.zeros(2, 4, 3))
         network(torch.zeros(2, 4, 3))
     assert torch_hooks(network) == 0
