@@ -105,7 +105,7 @@ def sample(
     states = _States()
     with torch.no_grad(), DenoiserTap(transformer, hooks, times, branches) as tap:
         final = euler_sample(
-            _velocity(transformer, inputs, groups, tap),
+            network_velocity(transformer, inputs, groups, tap),
             noise.to(device, torch.float32),
             times,
             branches=branches,
@@ -115,13 +115,25 @@ def sample(
     return torch.stack(states.seen), torch.where(mask, final, reference)
 
 
-def _velocity(
+def network_velocity(
     transformer: DiffRhythmTransformer,
     inputs: Mapping[Branch, Mapping[str, Tensor]],
     groups: Sequence[tuple[Branch, ...]],
     tap: DenoiserTap,
 ) -> VelocityFn:
-    """Velocity callable of ``euler_sample``: one network call per group of branches, constant parts computed once."""
+    """Make the velocity callable of ``euler_sample``.
+
+    Parameters
+    ----------
+    transformer
+        The network.
+    inputs
+        Per branch what ``DiffRhythmTransformer.prepare`` takes, every tensor with batch B.
+    groups
+        Branches that share a network call. What does not depend on the step is computed once, unless it is watched.
+    tap
+        Told at every call which step and branches it belongs to.
+    """
     stacked: list[dict[str, Any]] = [
         {name: torch.cat([inputs[branch][name] for branch in group]) for name in inputs[group[0]]} for group in groups
     ]

@@ -10,11 +10,11 @@ import functools
 from pathlib import Path
 from typing import Self
 
-import soxr
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
 from generators.hashing import tensors_sha256
 from generators.mini.spectrogram import BINS, HOP, STACK, invert, log_magnitude
@@ -81,7 +81,7 @@ class MiniCodec(Codec):
     Parameters
     ----------
     network
-        The trained network; None loads the shipped weights.
+        The trained network.
     device
         Where to compute.
     """
@@ -92,17 +92,14 @@ class MiniCodec(Codec):
     hop_samples = STACK * HOP
     latent_channels = LATENT_CHANNELS
 
-    def __init__(self, network: CodecNetwork | None = None, *, device: str = "cpu") -> None:
-        if network is None:
-            network = CodecNetwork()
-            load_strictly(network, WEIGHTS)
+    def __init__(self, network: CodecNetwork, *, device: str = "cpu") -> None:
         self.network = network.to(device).eval().requires_grad_(False)
 
     @classmethod
-    def from_file(cls, path: str | Path, *, device: str = "cpu") -> Self:
-        """Load a file that ``save`` wrote. Raises ``CheckpointError``."""
+    def from_pretrained(cls, path: str | Path | None = None, *, device: str = "cpu") -> Self:
+        """Load a file that ``save`` wrote, or the shipped weights. Raises ``CheckpointError``."""
         network = CodecNetwork()
-        load_strictly(network, Path(path))
+        load_strictly(network, WEIGHTS if path is None else Path(path))
         return cls(network, device=device)
 
     def save(self, path: str | Path) -> None:
@@ -116,16 +113,7 @@ class MiniCodec(Codec):
 
     def encode(self, audio: Tensor, sample_rate_hz: int) -> Tensor:
         """Turn audio ``[B, channels, N]`` into latents; channels are averaged, the end is padded with silence."""
-        if audio.ndim != 3:
-            raise ValueError(f"audio has shape {tuple(audio.shape)}; give [batch, channels, samples]")
-        mono = audio.float().mean(1)
-        if sample_rate_hz != self.sample_rate_hz:
-            mono = torch.stack(
-                [
-                    torch.from_numpy(soxr.resample(row.cpu().numpy(), sample_rate_hz, self.sample_rate_hz))
-                    for row in mono
-                ]
-            ).to(mono.device)
+        mono = prepare_audio(audio, sample_rate_hz, to_hz=self.sample_rate_hz, channels=1)[:, 0]
         mono = F.pad(mono, (0, -mono.shape[-1] % self.hop_samples))
         return self.network.encode(stack(log_magnitude(mono)))
 

@@ -18,13 +18,14 @@ from generators.base import (
     SamplingPlan,
     StepHook,
 )
-from generators.diffrhythm.transformer import Conditions, DiffRhythmTransformer
+from generators.diffrhythm.sampling import network_velocity
+from generators.diffrhythm.transformer import DiffRhythmTransformer
 from generators.folder import read_own_config, write_config
 from generators.hashing import tensors_sha256
 from generators.mini.codec import LATENT_CHANNELS, MiniCodec
 from generators.mini.codec import WEIGHTS as CODEC_WEIGHTS
 from generators.mini.prompt import read
-from generators.mini.score import FREE, NUM_TOKENS, spread, tokens
+from generators.mini.score import NUM_TOKENS, note_tokens
 from generators.mini.text_encoder import TextEncoder, style_tokens
 from generators.mini.weights import load_strictly, save_half
 from generators.noise import starting_noise
@@ -37,7 +38,6 @@ MAX_FRAMES = 172
 WIDTH = 192
 WEIGHTS = Path(__file__).parent / "checkpoint" / "flow.safetensors"
 RULES = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.0, max_duration_s=8.0)
-NULL_STYLE = (0, 0, 0)
 
 
 class MiniNetwork(nn.Module):
@@ -59,19 +59,15 @@ class MiniNetwork(nn.Module):
             modulation=True,
         )
 
-    def conditions(self, note_tokens: Tensor, styles: Tensor) -> Conditions:
-        """Conditions of notes int64 ``[B, T]`` and style tokens int64 ``[B, 3]``."""
+    def inputs(self, note_tokens: Tensor, styles: Tensor) -> dict[str, Tensor]:
+        """Make what the transformer takes out of notes int64 ``[B, T]`` and style tokens int64 ``[B, 3]``."""
         batch, frames = note_tokens.shape
-        return self.transformer.prepare(
-            cond=torch.zeros(batch, frames, LATENT_CHANNELS, device=note_tokens.device),
-            text=note_tokens,
-            style=self.text_encoder(styles),
-            start_time=torch.zeros(batch, device=note_tokens.device),
-        )
-
-    def velocity(self, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
-        """Velocity ``[B, T, 64]`` at ``x``; see ``DiffRhythmTransformer.velocity``."""
-        return self.transformer.velocity(x, time, conditions)
+        return {
+            "cond": torch.zeros(batch, frames, LATENT_CHANNELS, device=note_tokens.device),
+            "text": note_tokens,
+            "style": self.text_encoder(styles),
+            "start_time": torch.zeros(batch, device=note_tokens.device),
+        }
 
 
 def rescaled_guidance(scale: float) -> GuidanceFn:
@@ -161,31 +157,22 @@ class MiniGenerator(Generator):
         """Generate requests that share one plan; hooks see the whole batch."""
         requests, plan = resolve_batch(self, requests)
         prompts = [read(request.prompt) for request in requests]
-        rows = [
-            tokens(spread(prompt.notes, plan.frames), plan.frames)
-            if prompt.notes
-            else torch.full((plan.frames,), FREE, dtype=torch.int64)
-            for prompt in prompts
-        ]
-        styles = torch.stack([style_tokens((p.instrument, p.level, p.brightness)) for p in prompts])
+        styles = [style_tokens((p.instrument, p.level, p.brightness)) for p in prompts]
         given: dict[Branch, tuple[Tensor, Tensor]] = {
-            "cond": (torch.stack(rows), styles),
-            "uncond": (torch.full((len(rows), plan.frames), FREE), torch.tensor([NULL_STYLE] * len(rows))),
+            "cond": (torch.stack([note_tokens(p.notes, plan.frames) for p in prompts]), torch.stack(styles)),
+            "uncond": (
+                torch.stack([note_tokens(None, plan.frames)] * len(prompts)),
+                torch.zeros(len(prompts), 3).long(),
+            ),
+        }
+        inputs = {
+            branch: self.network.inputs(*(tensor.to(self._device) for tensor in given[branch]))
+            for branch in plan.branches
         }
         noise = starting_noise([request.seed for request in requests], plan.frames, plan.channels).to(self._device)
         with DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
-            # Both branches in one network call, stacked on the batch axis.
-            with tap.at(0, plan.times[0], plan.branches, len(requests)):
-                stacked = [torch.cat([given[b][i] for b in plan.branches]).to(self._device) for i in (0, 1)]
-                conditions = self.network.conditions(stacked[0], stacked[1])
-
-            def velocity(x: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
-                with tap.at(step, t, branches, len(x)):
-                    time = torch.tensor(t, device=x.device)
-                    return self.network.velocity(x.repeat(len(branches), 1, 1), time, conditions).chunk(len(branches))
-
             latents = euler_sample(
-                velocity,
+                network_velocity(self.denoiser, inputs, (plan.branches,), tap),
                 noise,
                 plan.times,
                 branches=plan.branches,

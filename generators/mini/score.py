@@ -36,12 +36,15 @@ def spread(midis: Sequence[int | None], frames: int) -> list[Note]:
     ]
 
 
-def tokens(notes: Sequence[Note], frames: int, free: Sequence[Note] = ()) -> Tensor:
-    """Tokens int64 ``[frames]``: rests, notes, and the spans of ``free`` notes left to the model."""
+def tokens(notes: Sequence[Note], frames: int) -> Tensor:
+    """Tokens int64 ``[frames]`` of notes, and rests between them."""
     row = torch.full((frames,), REST, dtype=torch.int64)
     for note in notes:
         row[note.start : note.end] = _SUSTAIN + note.midi - LOWEST_MIDI
         row[note.start] = _ONSET + note.midi - LOWEST_MIDI
-    for note in free:
-        row[note.start : note.end] = FREE
     return row
+
+
+def note_tokens(midis: Sequence[int | None] | None, frames: int) -> Tensor:
+    """Tokens int64 ``[frames]`` of notes that share the frames evenly; all FREE for None."""
+    return torch.full((frames,), FREE) if midis is None else tokens(spread(midis, frames), frames)

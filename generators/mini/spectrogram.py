@@ -14,6 +14,8 @@ STACK = 4
 BINS = N_FFT // 2 + 1
 FLOOR = 3e-5
 """Smallest magnitude that is told from silence; a full-scale sine has magnitude 1."""
+CEILING = 4.0
+"""Largest log-magnitude that is turned into sound, 35 dB above full scale."""
 _EDGE = (N_FFT - HOP) // 2
 
 
@@ -51,7 +53,8 @@ def invert(log_mag: Tensor, iterations: int = 16) -> Tensor:
     Single-pass spectrogram inversion (Beauregard et al., DAFx 2015) gives the phases of stable sinusoids; the fast
     Griffin-Lim algorithm (Perraudin et al., WASPAA 2013) then makes columns agree. Deterministic.
     """
-    magnitude = (log_mag.exp() - FLOOR).clamp_min(0) * (N_FFT / 4)
+    # Edited latents may ask for anything; what is far above full scale is cut before it overflows.
+    magnitude = (log_mag.clamp(max=CEILING).exp() - FLOOR).clamp_min(0) * (N_FFT / 4)
     target = magnitude * torch.polar(torch.ones_like(magnitude), _single_pass_phase(magnitude))
     previous, momentum = target, 0.99
     estimate = target
@@ -66,13 +69,13 @@ def invert(log_mag: Tensor, iterations: int = 16) -> Tensor:
 def _single_pass_phase(magnitude: Tensor) -> Tensor:
     """Phases ``[B, J, BINS]``: each spectral peak runs on at its own frequency, its neighbours are locked to it."""
     batch, columns, bins = magnitude.shape
-    centre = magnitude[..., 1:-1]
-    left, right = magnitude[..., :-2], magnitude[..., 2:]
+    # On a log scale a windowed sinusoid's peak is nearly a parabola, whose top is its frequency in bins.
+    level = magnitude.clamp_min(1e-9).log()
+    left, centre, right = level[..., :-2], level[..., 1:-1], level[..., 2:]
     is_peak = F.pad((centre > left) & (centre >= right), (1, 1))
-    # Parabolic interpolation of the peak's frequency, in bins.
-    shift = 0.5 * (left - right) / (left - 2 * centre + right).clamp(max=-1e-12)
+    shift = 0.5 * (left - right) / (left - 2 * centre + right).clamp(max=-1e-9)
     frequency = torch.arange(bins, device=magnitude.device) + F.pad(shift.clamp(-0.5, 0.5), (1, 1))
-    owner = _nearest_peak(is_peak, magnitude)
+    owner = _nearest_peak(is_peak)
     advance = (2 * math.pi * HOP / N_FFT) * frequency.gather(-1, owner)
     # Seen from the column's first sample, a centred sinusoid has alternating signs in neighbouring bins.
     sign = math.pi * ((torch.arange(bins, device=magnitude.device) - owner) % 2)
@@ -85,7 +88,7 @@ def _single_pass_phase(magnitude: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def _nearest_peak(is_peak: Tensor, magnitude: Tensor) -> Tensor:
+def _nearest_peak(is_peak: Tensor) -> Tensor:
     """Index of the peak that owns each bin: the nearest one, below or above."""
     bins = is_peak.shape[-1]
     index = torch.arange(bins, device=is_peak.device).expand(is_peak.shape)

@@ -59,7 +59,7 @@ def render_shard(path: Path, frames: int, seed: int) -> None:
 
 
 def note_spans(notes: tuple[Note, ...], frames: int) -> torch.Tensor:
-    """Return the note number of each frame, int8 ``[frames]``, 0 in rests, so that training can hide single notes."""
+    """Return the note number of each frame, int8 ``[frames]``, 0 in rests: training hides single notes."""
     row = torch.zeros(frames, dtype=torch.int8)
     for number, note in enumerate(notes, start=1):
         row[note.start : note.end] = number
@@ -95,7 +95,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     sources = shard_paths(arguments.work, "clips")[arguments.worker :: arguments.workers]
     targets = shard_paths(arguments.work, "latents")[arguments.worker :: arguments.workers]
-    codec = MiniCodec() if arguments.stage == "encode" else None
+    codec = MiniCodec.from_pretrained() if arguments.stage == "encode" else None
     for (source, frames, seed), (target, _, _) in zip(sources, targets, strict=True):
         if codec is None and not source.is_file():
             render_shard(source, frames, seed)

@@ -107,7 +107,7 @@ def loss_of(
     x = torch.lerp(noise, latents, times[:, None, None])
     # The plain attention kernel: at this size its backward pass beats the fused one on a CPU.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        velocity = network.velocity(x, times, network.conditions(tokens, styles))
+        velocity = network.transformer(x, time=times, **network.inputs(tokens, styles))
     return (velocity.float() - (latents - noise)).square().mean()
 
 
