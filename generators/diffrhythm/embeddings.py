@@ -28,10 +28,13 @@ class ScalarEmbedding(nn.Module):
         )
 
     def forward(self, values: Tensor) -> Tensor:
-        """Embed ``values [B]`` as ``[B, K]``."""
+        """Embed ``values [B]`` as ``[B, K]``; give them in float32, whatever the type of the weights.
+
+        ``1000 s`` is formed in the type of ``values``, which for float16 rounds it to halves, as the original does.
+        """
         last = SCALAR_FREQUENCIES - 1
         steps = torch.arange(SCALAR_FREQUENCIES, device=values.device).float()
-        angles = 1000 * values.float()[:, None] * torch.exp(-steps * (math.log(10000) / last))
+        angles = (1000 * values).float()[:, None] * torch.exp(-steps * (math.log(10000) / last))
         waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
         output: Tensor = self.time_mlp(waves.to(next(self.parameters()).dtype))
         return output

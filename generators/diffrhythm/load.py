@@ -94,7 +94,7 @@ def _sizes(state: Mapping[str, Tensor], file: Path) -> dict[str, Any]:
         "mel_dim": mel_dim,
         "text_num_embeds": _vote(_lengths(state, r"text_embed\.text_embed\.weight"), file) - 1,
         "duration_embedding": any(name.startswith("duration_time_embed.") for name in state),
-        "long_skip_connection": "long_skip_connection.weight" in state,
+        "long_skip": "long_skip_connection.weight" in state,
     }
 
 
@@ -107,7 +107,7 @@ def _stated_sizes(document: Mapping[str, Any] | None, file: Path) -> dict[str, A
         raise CheckpointError(
             f"{file.parent / CONFIG_FILE}: holds no DiffRhythm settings; move the weights, or remove it if unrelated"
         )
-    names = ("dim", "depth", "ff_mult", "text_dim", "conv_layers", "mel_dim", "text_num_embeds", "long_skip_connection")
+    names = ("dim", "depth", "ff_mult", "text_dim", "conv_layers", "mel_dim", "text_num_embeds")
     return {name: model[name] for name in names if model.get(name) is not None}
 
 

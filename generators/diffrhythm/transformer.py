@@ -65,8 +65,9 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Length of the text position table; longer sequences repeat its last row.
     duration_embedding
         Whether the song's duration is a condition (full-length v1.2 models only).
-    long_skip_connection
-        Whether the stream entering block 0 is joined to the one leaving the last block (no published model).
+    long_skip
+        Whether the stream entering block 0 is joined to the one leaving the last block (no published model). The
+        original calls this ``long_skip_connection``, which here is the layer alone: diffusers looks settings up first.
     attention
         ``"bidirectional"`` (v1.2) or ``"causal"`` (v1.0); the weights cannot tell.
     heads
@@ -89,7 +90,7 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         text_num_embeds: int = 363,
         max_frames: int = 2048,
         duration_embedding: bool = False,
-        long_skip_connection: bool = False,
+        long_skip: bool = False,
         attention: AttentionKind = "bidirectional",
         heads: int = 32,
         modulation: bool = False,
@@ -114,7 +115,7 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.text_fusion_linears = nn.ModuleList(
             nn.Sequential(zero_(nn.Linear(cond_dim, dim)), nn.SiLU()) for _ in range(depth // 2)
         )
-        self.long_skip_connection = nn.Linear(2 * dim, dim, bias=False) if long_skip_connection else None
+        self.long_skip_connection = nn.Linear(2 * dim, dim, bias=False) if long_skip else None
         self.norm_out = OutputNorm(dim, cond_dim)
         self.proj_out = nn.Linear(dim, mel_dim)
         zero_(self.proj_out)

@@ -1,0 +1,283 @@
+"""DiffRhythm as a generator: a network, a codec, and where the style vectors come from."""
+
+from __future__ import annotations
+
+import functools
+import pkgutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from generators import folder
+from generators.base import (
+    CheckpointError,
+    Generation,
+    GenerationRequest,
+    Generator,
+    RequestError,
+    SamplingPlan,
+    StepHook,
+)
+from generators.codecs import CODECS
+from generators.codecs.base import Codec
+from generators.diffrhythm.load import load_transformer
+from generators.diffrhythm.request import OPTIONS, check_options, hashed_vector, read_vector, token_row
+from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
+from generators.diffrhythm.transformer import DiffRhythmTransformer
+from generators.hashing import tensors_sha256
+from generators.noise import starting_noise
+from generators.requests import RequestRules, resolve_batch, resolve_request
+from generators.sampling import time_grid
+
+NAME = "diffrhythm"
+TRANSFORMER_FOLDER = "transformer"
+NEGATIVE_STYLE_FILE = "negative_style.safetensors"
+
+StyleSource = Literal["embedding", "prompt-hash"]
+"""``embedding``: every request names a file. ``prompt-hash``: drawn from the prompt, for random weights only."""
+
+
+class DiffRhythmGenerator(Generator):
+    """Songs from a style and lyrics (registered as ``diffrhythm``).
+
+    Guidance is DiffRhythm's own: ``cond + guidance_scale * (cond - uncond)``, diffusers' ``guidance_scale`` minus 1.
+    The unconditional branch has no lyrics and the model's constant negative style. A song without lyrics is
+    instrumental. Settings of its own in ``request.options``: see ``generators.diffrhythm.request.OPTIONS``.
+
+    Parameters
+    ----------
+    transformer
+        The denoiser.
+    codec
+        Any codec with as many latent channels.
+    name
+        What becomes ``id``.
+    negative_style
+        Style of the unconditional branch ``[K]``; None = every request with guidance names one.
+    style_source
+        Where the style of the conditional branch comes from.
+    """
+
+    denoiser: DiffRhythmTransformer
+
+    def __init__(
+        self,
+        transformer: DiffRhythmTransformer,
+        codec: Codec,
+        *,
+        name: str = NAME,
+        negative_style: Tensor | None = None,
+        style_source: StyleSource = "embedding",
+    ) -> None:
+        if transformer.config["mel_dim"] != codec.latent_channels:
+            raise ValueError(
+                f"the network makes {transformer.config['mel_dim']} latent channels, codec {codec.id!r} "
+                f"reads {codec.latent_channels}; give parts that fit"
+            )
+        if style_source not in ("embedding", "prompt-hash"):
+            raise ValueError(f"style_source is {style_source!r}; give 'embedding' or 'prompt-hash'")
+        self.id = name
+        self.denoiser = transformer.eval().requires_grad_(False)
+        self.codec = codec
+        self.negative_style = negative_style
+        self.style_source = style_source
+
+    @classmethod
+    def random(cls, config: Mapping[str, Any], codec: Codec, seed: int) -> Self:
+        """Build a network of any size with random weights, to try things on; what it makes is noise.
+
+        ``config`` holds constructor values of ``DiffRhythmTransformer``; latent channels are the codec's. Weights that
+        start at zero are drawn too, so that every part acts. The style is drawn from the hash of the prompt.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transformer = DiffRhythmTransformer(**{**config, "mel_dim": codec.latent_channels})
+            for parameter in transformer.parameters():
+                if not parameter.any():
+                    nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+        return cls(
+            transformer,
+            codec,
+            negative_style=hashed_vector("negative", transformer.config["cond_dim"]),
+            style_source="prompt-hash",
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path | None = None, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Load a folder that ``save_pretrained`` wrote. Raises ``CheckpointError``; there are no default weights."""
+        if path is None:
+            raise CheckpointError(
+                "no DiffRhythm weights come with this package; give a folder that save_pretrained wrote"
+            )
+        directory = Path(path)
+        config = folder.read_own_config(directory, NAME)
+        if config.get("codec") not in CODECS:
+            raise CheckpointError(
+                f"{directory / folder.GENERATOR_FILE}: unknown codec {config.get('codec')!r}, not {', '.join(CODECS)}"
+            )
+        transformer = load_transformer(directory / TRANSFORMER_FOLDER, dtype=dtype)
+        transformer.to(device)  # type: ignore[arg-type]
+        negative = directory / NEGATIVE_STYLE_FILE
+        try:
+            return cls(
+                transformer,
+                pkgutil.resolve_name(CODECS[config["codec"]])(),
+                name=str(path),
+                negative_style=_read_negative_style(negative, transformer) if negative.is_file() else None,
+                style_source=config.get("style_source", "embedding"),
+            )
+        except ValueError as error:
+            raise CheckpointError(f"{directory}: {error}") from None
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write ``generator.json``, the network in diffusers' layout and the negative style.
+
+        The codec is named, not written. Raises ``ValueError`` when it has no registered name.
+        """
+        if self.codec.id not in CODECS:
+            raise ValueError(f"codec {self.codec.id!r} is not a registered one; only these can be named in a folder")
+        folder.write_config(directory, NAME, {"codec": self.codec.id, "style_source": self.style_source})
+        self.denoiser.save_pretrained(Path(directory) / TRANSFORMER_FOLDER)
+        if self.negative_style is not None:
+            save_file({"negative_style": self.negative_style}, Path(directory) / NEGATIVE_STYLE_FILE)
+
+    @functools.cached_property
+    def weights_sha256(self) -> str:
+        """Digest over the network's weights and the negative style; the codec has its own."""
+        extra = {} if self.negative_style is None else {"negative_style": self.negative_style}
+        return tensors_sha256({**self.denoiser.state_dict(), **extra})
+
+    def resolve(self, request: GenerationRequest) -> GenerationRequest:
+        """Fill every default in and check every value, files of style vectors included."""
+        longest_s = self.denoiser.config["max_frames"] / self.codec.frame_rate_hz
+        rules = RequestRules(
+            duration_s=longest_s,
+            num_inference_steps=31,
+            guidance_scale=4.0,
+            max_duration_s=longest_s,
+            lyrics=True,
+            options=OPTIONS,
+        )
+        request = resolve_request(request, rules)
+        if request.lyrics is not None:
+            raise RequestError(
+                "lyrics cannot be turned into tokens yet (that is to come with the 'lyrics' extra); "
+                "leave them out for an instrumental song, or give options={'text_tokens': [...]}"
+            )
+        check_options(
+            request.options,
+            frames=self._frames(request),
+            num_embeds=self.denoiser.config["text_num_embeds"],
+            steps=cast(int, request.num_inference_steps),
+        )
+        self._style(request)
+        if self._guidance(request):
+            self._negative_style(request)
+        return request
+
+    def plan(self, request: GenerationRequest) -> SamplingPlan:
+        """Work out times, shape and branches of a request."""
+        request = self.resolve(request)
+        guidance = self._guidance(request)
+        return SamplingPlan(
+            times=time_grid(cast(int, request.num_inference_steps), request.options["sway"]),
+            frames=self._frames(request),
+            channels=self.codec.latent_channels,
+            branches=("cond", "uncond") if guidance else ("cond",),
+            sampler={
+                "solver": "euler",
+                "guidance": "cond + guidance_scale * (cond - uncond)",
+                "guidance_scale": guidance,
+                "sway": request.options["sway"],
+                "attention": self.denoiser.config["attention"],
+                "style_source": self.style_source,
+            },
+        )
+
+    def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
+        """Generate requests that share one plan; hooks see the whole batch."""
+        resolved, plan = resolve_batch(self, requests)
+        guidance = plan.sampler["guidance_scale"]
+        styles = torch.stack([self._style(request) for request in resolved])
+        trajectory, _ = sample(
+            self.denoiser,
+            noise=starting_noise([request.seed for request in resolved], plan.frames, plan.channels),
+            cond=torch.zeros(1, plan.frames, plan.channels),
+            text=torch.stack([token_row(request.options["text_tokens"], plan.frames) for request in resolved]),
+            style=styles,
+            negative_style=torch.stack([self._negative_style(r) for r in resolved]) if guidance else styles,
+            start_time=torch.zeros(1),
+            duration=torch.tensor([plan.frames / self.denoiser.config["max_frames"]]),
+            num_time_points=len(plan.times),
+            guidance=guidance,
+            sway=plan.sampler["sway"],
+            hooks=hooks,
+        )
+        with torch.no_grad():
+            audio = self.codec.decode(trajectory[-1])
+        return [
+            Generation(clip.float().cpu().numpy(), self.codec.sample_rate_hz, final.cpu(), request, self._notes(plan))
+            for clip, final, request in zip(audio, trajectory[-1], resolved, strict=True)
+        ]
+
+    def _frames(self, request: GenerationRequest) -> int:
+        """Length of the song in latent frames.
+
+        Models without a duration embedding were trained on their whole length only, which the published command calls
+        95 seconds; so the last second stands for all of it.
+        """
+        max_frames: int = self.denoiser.config["max_frames"]
+        duration_s = cast(float, request.duration_s)
+        whole_s = int(max_frames / self.codec.frame_rate_hz)
+        if duration_s >= whole_s > 0 and not self.denoiser.config["duration_embedding"]:
+            return max_frames
+        return min(max(int(duration_s * self.codec.frame_rate_hz), 1), max_frames)
+
+    def _guidance(self, request: GenerationRequest) -> float:
+        """Return the guidance scale, 0 where it is too small to run the second branch."""
+        scale = cast(float, request.guidance_scale)
+        return scale if scale >= MIN_GUIDANCE else 0.0
+
+    def _style(self, request: GenerationRequest) -> Tensor:
+        """Style of the conditional branch ``[K]``."""
+        size, file = self.denoiser.config["cond_dim"], request.options["style_embedding"]
+        if file is not None:
+            return read_vector(file, "style", size)
+        if self.style_source == "prompt-hash":
+            return hashed_vector(request.prompt, size)
+        raise RequestError(
+            "a prompt cannot be turned into a style yet (that needs MuQ-MuLan); give "
+            f"options={{'style_embedding': 'FILE.safetensors'}}, a file with a tensor 'style' of {size} numbers"
+        )
+
+    def _negative_style(self, request: GenerationRequest) -> Tensor:
+        """Style of the unconditional branch ``[K]``."""
+        size, file = self.denoiser.config["cond_dim"], request.options["negative_style"]
+        if file is not None:
+            return read_vector(file, "negative_style", size)
+        if self.negative_style is not None:
+            return self.negative_style
+        raise RequestError(
+            "guidance needs the model's negative style; give options={'negative_style': 'FILE.safetensors'}, a file "
+            f"with a tensor 'negative_style' of {size} numbers, or guidance_scale 0"
+        )
+
+    def _notes(self, plan: SamplingPlan) -> tuple[str, ...]:
+        config, notes = self.denoiser.config, []
+        if self.style_source == "prompt-hash":
+            notes.append("random weights: the style was drawn from the prompt's hash and means nothing")
+        if plan.frames != config["max_frames"] and not config["duration_embedding"]:
+            notes.append(
+                f"this model knows songs of {config['max_frames']} frames; {plan.frames} are not what it knows"
+            )
+        return tuple(notes)
+
+
+def _read_negative_style(file: Path, transformer: DiffRhythmTransformer) -> Tensor:
+    return read_vector(file, "negative_style", transformer.config["cond_dim"])
