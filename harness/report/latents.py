@@ -97,9 +97,7 @@ class Norms:
 
     def figure(self) -> go.Figure:
         """Draw sizes above, changes per step below."""
-        figure = make_subplots(
-            rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.13, subplot_titles=["size", "change to the next step"]
-        )
+        figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
         lines = [(1, 0, "state x_t", self.x_t), (1, 1, "velocity", self.velocity)]
         lines += [(2, 0, "state x_t", self.x_t_change), (2, 1, "velocity", self.velocity_change)]
         for row, index, name, values in lines:
@@ -115,7 +113,9 @@ class Norms:
                 row=row,
                 col=1,
             )
-        figure.update_yaxes(title="RMS", rangemode="tozero")
+        figure.update_yaxes(rangemode="tozero")
+        figure.update_yaxes(title="size (RMS)", row=1, col=1)
+        figure.update_yaxes(title="change (RMS)", row=2, col=1)
         figure.update_xaxes(title="step", row=2, col=1)
         return plots.finish(figure, height=400)
 

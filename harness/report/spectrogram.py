@@ -8,6 +8,7 @@ from typing import Any
 import librosa
 import numpy as np
 import plotly.graph_objects as go
+import torch
 from numpy.typing import NDArray
 
 from harness.report import plots
@@ -38,11 +39,18 @@ class Spectrogram:
         mono = clips.mean(axis=1)
         window = 2 ** int(np.ceil(np.log2(WINDOW_S * sample_rate_hz)))
         hop = max(window // 8, mono.shape[1] // max_frames + 1)
-        power = librosa.feature.melspectrogram(
-            y=mono, sr=sample_rate_hz, n_fft=window, hop_length=hop, n_mels=BANDS, pad_mode="constant"
+        spectrum = torch.stft(
+            torch.from_numpy(mono),
+            window,
+            hop,
+            window=torch.hann_window(window),
+            pad_mode="constant",
+            return_complex=True,
         )
-        peak = max(float(power.max()), float(np.finfo(np.float32).tiny))
-        level_db = 10 * np.log10(np.maximum(power / peak, 10 ** (-RANGE_DB / 10)))
+        filters = librosa.filters.mel(sr=sample_rate_hz, n_fft=window, n_mels=BANDS)
+        power = filters @ spectrum.abs().square().numpy()
+        tiny = np.finfo(np.float32).tiny
+        level_db = np.maximum(10 * np.log10(np.maximum(power, tiny) / max(power.max(), tiny)), -RANGE_DB)
         band_hz = librosa.mel_frequencies(n_mels=BANDS + 2, fmax=sample_rate_hz / 2)[1:-1]
         time_s = np.arange(level_db.shape[2]) * hop / sample_rate_hz
         return cls(level_db.astype(np.float32), band_hz.astype(np.float32), time_s.astype(np.float32))

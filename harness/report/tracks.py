@@ -56,7 +56,7 @@ class Tracks:
     def share(self) -> NDArray[np.float64]:
         """``[R]`` share of the final audio's frames that the estimate has within the tolerance; NaN without frames."""
         exists = np.isfinite(self.final)
-        if not exists.any():
+        if not self.exists:
             return np.full(len(self.steps), np.nan)
         return np.asarray(self.measured.agrees(self.values[:, exists], self.final[exists]).mean(axis=1))
 
@@ -75,18 +75,19 @@ class Tracks:
         margin = max(self.measured.tolerance, (MIN_SPAN * self.measured.tolerance - (high - low)) / 2)
         return low - margin, high + margin
 
-    def clause(self, step_count: int) -> str:
-        """Say the commit step in words."""
-        if not np.isfinite(self.final).any():
-            return f"{self.name} cannot be told: the sound it is compared with has none"
+    @property
+    def exists(self) -> bool:
+        """Whether the final sound has the property in any frame."""
+        return bool(np.isfinite(self.final).any())
+
+    @property
+    def settled(self) -> str:
+        """From when on the final value is there, in words."""
         if self.commit is None:
-            return f"{self.name} does not settle within {self.tolerance}"
+            return "at no step for good"
         if self.commit == 0:
-            return f"{self.name} is within {self.tolerance} from the first step"
-        return (
-            f"{self.name} stays within {self.tolerance} from step {self.steps[self.commit]} of {step_count} "
-            f"(t = {self.t[self.commit]:.2f})"
-        )
+            return "from the first step"
+        return f"from step {self.steps[self.commit]} (t = {self.t[self.commit]:.2f})"
 
     def typical(self, row: int) -> str:
         """Median of one step in words, or a dash where the property exists nowhere."""
@@ -105,7 +106,7 @@ class Tracks:
                     self.time_s[columns],
                     names,
                     kept,
-                    self.name,
+                    "",
                     zmin=low,
                     zmax=high,
                     showscale=row == 1,
@@ -135,8 +136,12 @@ def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str
     """One sentence over all properties: from which step on the clean estimate has what the final sound has."""
     if not tracks:
         return "No step was finished, so there is nothing to compare."
-    clauses = [track.clause(step_count) for track in tracks]
-    return f"Compared with the {final_name}, the clean estimate's {'; '.join(clauses)}."
+    clauses = [f"the {track.name} (to {track.tolerance}) {track.settled}" for track in tracks if track.exists]
+    lacking = [f"no {track.name} to compare" for track in tracks if not track.exists]
+    return (
+        f"Over {step_count} steps, in {REQUIRED_SHARE:.0%} of frames, the clean estimate has what the {final_name} "
+        f"has: {', '.join(clauses + lacking)}."
+    )
 
 
 def agreement_figure(tracks: tuple[Tracks, ...]) -> go.Figure:

@@ -79,7 +79,7 @@ class StepFigure:
         hover = f"{track.name} %{{y:.1f}} {track.unit} at %{{x:.2f}} s<extra></extra>"
         grey = {"color": plots.NEUTRAL, "width": 5}
         figure.add_scatter(
-            y=track.final[columns], line=grey, opacity=0.55, meta=-1, hovertemplate=hover, row=row, col=1, **words
+            y=track.final[columns], line=grey, opacity=0.7, meta=-1, hovertemplate=hover, row=row, col=1, **words
         )
         for index, values in enumerate(track.values):
             figure.add_scatter(

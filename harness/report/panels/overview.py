@@ -24,12 +24,11 @@ def panel(context: Context) -> Panel:
         "seed": request.get("seed"),
         "steps": context.step_count,
         "guidance scale": request.get("guidance_scale"),
-        "sample rate": f"{context.sample_rate_hz} Hz",
     }
     pieces: list[Markup | Figure] = [_prompt(str(request.get("prompt", "")))]
     pieces.append(Markup('<p class="finding">{}</p>').format(tie(context.finding)))
     if context.final.size:
-        asked["length"] = f"{context.final.shape[1] / context.sample_rate_hz:.1f} s"
+        asked["audio"] = f"{context.final.shape[1] / context.sample_rate_hz:.1f} s at {context.sample_rate_hz} Hz"
         pieces.append(_player(context))
     pieces.append(facts({name: "–" if value is None else str(value) for name, value in asked.items()}))
     if context.final.size:

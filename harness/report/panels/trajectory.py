@@ -41,34 +41,31 @@ def _property(track: Tracks, context: Context) -> Figure:
     ]
     rows.append(["final", "1.00", typical(track.measured, track.final), f"{np.isfinite(track.final).mean():.0%}"])
     moved = f"goes from {first} to {last}" if first != last else f"is {first} at the first step and at the last"
+    settled = f"It agrees with the end {track.settled}." if track.exists else "There is nothing to compare."
+    blank = "" if np.isfinite(track.values).all() else f" Blank: no {track.name}."
     return Figure(
         f"trajectory-{track.name}",
         f"{_capitalised(track.name)} of the clean estimate",
         track.figure(),
         f"Decoded {track.name} of the clean estimate, step by step, with the {context.final_name} below: "
-        f"the typical frame {moved}. {_capitalised(track.clause(context.step_count))}.",
+        f"the typical frame {moved}. {settled}{blank}",
         Table(["step", "t", f"{track.name}, median", "frames that have it"], rows),
     )
 
 
 def _energy(energy: Energy) -> Figure:
     x_t, x1_hat = energy.x_t.mean(axis=1), energy.x1_hat.mean(axis=1)
-    spread = energy.x1_hat.std(axis=1) / np.maximum(x1_hat, np.finfo(np.float32).tiny)
     caption = (
         f"From step {energy.steps[0]} to {energy.steps[-1]} the state's RMS goes from {x_t[0]:.2f} to "
-        f"{x_t[-1]:.2f} and the clean estimate's from {x1_hat[0]:.2f} to {x1_hat[-1]:.2f}; how much the estimate's "
-        f"frames differ from each other goes from {spread[0]:.0%} to {spread[-1]:.0%} of its mean."
+        f"{x_t[-1]:.2f} and the clean estimate's from {x1_hat[0]:.2f} to {x1_hat[-1]:.2f}, averaged over frames."
     )
-    rows = [
-        [str(step), f"{a:.3f}", f"{b:.3f}", f"{c:.0%}"]
-        for step, a, b, c in zip(energy.steps, x_t, x1_hat, spread, strict=True)
-    ]
+    rows = [[str(step), f"{a:.3f}", f"{b:.3f}"] for step, a, b in zip(energy.steps, x_t, x1_hat, strict=True)]
     return Figure(
         "energy",
         "Energy per frame",
         energy.figure(),
         caption,
-        Table(["step", "x_t", "x1_hat", "x1_hat over frames"], rows),
+        Table(["step", "x_t", "x1_hat"], rows),
     )
 
 

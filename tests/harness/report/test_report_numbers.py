@@ -1,0 +1,162 @@
+"""The statistics behind the figures, against values known in closed form."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis import properties
+from harness.report.latents import Energy, Norms
+from harness.report.players import common_gain, data_uri
+from harness.report.plots import SERIES, thin, ticks
+from harness.report.spectrogram import RANGE_DB, Spectrogram
+from harness.report.tracks import Tracks, agreement_figure, finding
+
+RATE_HZ = 22050
+
+
+def sine(frequency_hz: float, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray:
+    time_s = np.arange(int(RATE_HZ * seconds)) / RATE_HZ
+    return (amplitude * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)[None]
+
+
+def pitch_tracks(values: list[list[float]], final: list[float]) -> Tracks:
+    steps = np.arange(len(values))
+    frames = np.arange(len(final), dtype=np.float32)
+    table = np.array(values, np.float32)
+    return Tracks(properties.load("pitch"), steps, steps / len(steps), frames, table, np.array(final, np.float32))
+
+
+NONE = float("nan")
+
+
+def test_share_counts_frames_of_the_final_sound_only():
+    track = pitch_tracks([[60, 70, 50, 60], [60.4, 64, NONE, NONE], [60, 64, 67, 90]], [60, 64, 67, NONE])
+    assert track.share == pytest.approx([1 / 3, 2 / 3, 1])
+    assert track.commit == 2
+    assert track.settled == "from step 2 (t = 0.67)"
+
+
+def test_commit_is_the_first_step_of_the_last_run_of_agreement():
+    track = pitch_tracks([[60], [61], [60], [60]], [60])
+    assert track.commit == 2
+    assert pitch_tracks([[60], [60]], [60]).settled == "from the first step"
+    assert pitch_tracks([[60], [61]], [60]).settled == "at no step for good"
+
+
+def test_without_the_property_there_is_nothing_to_compare():
+    track = pitch_tracks([[60], [61]], [NONE])
+    assert np.isnan(track.share).all()
+    assert track.commit is None
+    assert finding((track,), 2, "final audio").endswith("has: no pitch to compare.")
+    assert "nothing to compare" in finding((), 2, "final audio")
+
+
+def test_figures_draw_what_the_numbers_say():
+    track = pitch_tracks([[60, NONE], [62, 64]], [62, 64])
+    steps, final = track.figure().data
+    assert np.array_equal(steps.z, track.values, equal_nan=True)
+    assert np.array_equal(final.z[0], track.final)
+    assert (steps.zmin, steps.zmax) == (final.zmin, final.zmax)
+    assert list(agreement_figure((track,)).data[0].y) == [0, 100]
+
+
+def test_spectrogram_peaks_where_the_sine_is():
+    spectrogram = Spectrogram.of(sine(1000.0)[None], RATE_HZ)
+    peak = spectrogram.band_hz[spectrogram.level_db[0].mean(axis=1).argmax()]
+    assert abs(np.log2(peak / 1000)) < 1 / 12
+    assert spectrogram.level_db.max() == 0
+    assert spectrogram.level_db.min() >= -RANGE_DB
+
+
+@pytest.mark.parametrize("samples", [1, 500, 5000, 60 * RATE_HZ])
+@pytest.mark.parametrize("rate_hz", [16000, 22050, 44100])
+def test_spectrogram_of_any_length_stays_within_its_frames(samples, rate_hz):
+    spectrogram = Spectrogram.of(np.zeros((2, 1, samples), np.float32), rate_hz, max_frames=100)
+    assert spectrogram.level_db.shape == (2, len(spectrogram.band_hz), len(spectrogram.time_s))
+    assert 1 <= len(spectrogram.time_s) <= 100
+    assert spectrogram.level_db.dtype == np.float32
+
+
+def test_change_of_the_state_is_the_velocity_times_the_step(make_trace):
+    trace = make_trace(steps=5)
+    norms = Norms.of(trace)
+    assert norms.x_t.shape == norms.velocity.shape == (5,)
+    assert norms.velocity_change.shape == (4,)
+    assert norms.x_t_change == pytest.approx(norms.velocity[:-1] / 5, rel=1e-4)
+
+
+def test_energy_is_the_rms_over_channels(make_trace):
+    trace = make_trace(steps=5)
+    energy = Energy.of(trace)
+    assert energy.x_t[2] == pytest.approx(np.sqrt((trace.x_t[2] ** 2).mean(axis=1)), rel=1e-5)
+    assert energy.x1_hat[4] == pytest.approx(np.sqrt((trace.x_t[5] ** 2).mean(axis=1)), rel=1e-4)
+
+
+@pytest.mark.parametrize(("rate_hz", "kind"), [(22050, "mpeg"), (44100, "mpeg"), (30000, "flac"), (96000, "flac")])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_players_hold_the_sound(rate_hz, kind, channels):
+    time_s = np.arange(rate_hz) / rate_hz
+    audio = np.tile(0.5 * np.sin(2 * np.pi * 440 * time_s), (channels, 1)).astype(np.float32)
+    head, data = data_uri(audio, rate_hz).split(",")
+    assert head == f"data:audio/{kind};base64"
+    decoded, found_hz = soundfile.read(io.BytesIO(base64.b64decode(data)), always_2d=True)
+    assert found_hz == rate_hz
+    assert decoded.shape == (rate_hz, channels)
+    middle = slice(rate_hz // 4, 3 * rate_hz // 4)
+    assert np.corrcoef(decoded[middle, 0], audio[0, middle])[0, 1] > 0.99
+
+
+def test_common_gain_only_turns_down():
+    assert common_gain(sine(440, amplitude=0.5)) == 1
+    assert common_gain(sine(440, amplitude=0.5), 4 * np.ones((1, 3), np.float32)) == pytest.approx(0.245)
+    assert common_gain(np.zeros((1, 0), np.float32)) == 1
+
+
+def test_thin_keeps_both_ends():
+    assert thin(5).tolist() == [0, 1, 2, 3, 4]
+    kept = thin(1000, 100)
+    assert (len(kept), kept[0], kept[-1]) == (100, 0, 999)
+    assert thin(0).size == 0
+
+
+@pytest.mark.parametrize("name", ["pitch", "loudness", "timbre"])
+@pytest.mark.parametrize("span", [(59.2, 60.1), (-80.0, 0.0), (24.0, 90.0)])
+def test_ticks_lie_within_the_axis(name, span):
+    found = ticks(name, properties.load(name).format, *span)
+    assert all(span[0] <= value <= span[1] for value in found["tickvals"])
+    assert len(found["tickvals"]) == len(found["ticktext"])
+
+
+def luminance(colour: str) -> float:
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a: str, b: str) -> float:
+    """Contrast ratio of WCAG 2."""
+    low, high = sorted([luminance(a), luminance(b)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_reach_the_contrast_of_wcag_aa():
+    import re
+    from importlib.resources import files
+
+    style = files("harness.report").joinpath("assets", "report.css").read_text()
+    themes = [
+        dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r"\{([^{}]*--page:[^{}]*)\}", style)
+    ]
+    assert len(themes) == 3
+    assert themes[1] == themes[2]
+    for theme in themes:
+        for text in ("ink", "soft", "accent"):
+            for ground in ("page", "raised"):
+                assert contrast(theme[text], theme[ground]) >= 4.5
+        assert contrast(theme["ink"], theme["note"]) >= 4.5
+        assert all(contrast(colour, theme["page"]) >= 3 for colour in SERIES)
