@@ -45,6 +45,7 @@ class Recording:
         except BaseException:
             self._close_files()
             raise
+        self._overflowed: set[str] = set()
         self._background = Background(self._write)
 
     def check(self) -> None:
@@ -58,8 +59,12 @@ class Recording:
     def finish(self, generations: Sequence[Generation], seconds: float) -> None:
         """Wait for the disk, store audio and notes, and mark every trace complete."""
         self._background.close()
+        remarks = [
+            f"hidden states of {name} go beyond float16 and were stored as infinity; record them as float32"
+            for name in sorted(self._overflowed)
+        ]
         for writer, generation in zip(self._writers, generations, strict=True):
-            writer.finish(generation.audio, seconds, generation.notes)
+            writer.finish(generation.audio, seconds, [*generation.notes, *remarks])
 
     def close(self) -> None:
         """Write what is queued, end the thread, close the files. Raises its error if the thread failed."""
@@ -78,6 +83,9 @@ class Recording:
         states = record.x_t.numpy()
         velocity = {name: value.numpy() for name, value in record.velocity.items()}
         hidden = {key: value.numpy() for key, value in record.hidden.items()}
+        self._overflowed |= {
+            name for (name, _), output in hidden.items() if output.dtype == np.float16 and np.isinf(output).any()
+        }
         for index, writer in enumerate(self._writers):
             if record.step == self._layout.steps:
                 writer.write_final(states[index])

@@ -31,10 +31,11 @@ def dataset(group: h5py.Group, name: str, kinds: Sequence[str], shape: tuple[int
     are refused, as is storage smaller than the shape says, so a small file cannot make a reader allocate a lot.
     """
     where = f"{group.name.rstrip('/')}/{name}"
-    if name not in group:
+    link = group.get(name, getlink=True)
+    if link is None:
         raise TraceError(f"{group.file.filename} is damaged: {where} is missing")
-    found = group[name]
-    if not isinstance(found, h5py.Dataset) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+    found = group[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset):
         raise TraceError(f"{group.file.filename} is damaged: {where} is not a dataset of this file")
     if found.dtype.name not in kinds and found.dtype.kind not in kinds:
         raise TraceError(f"{group.file.filename} is damaged: {where} is {found.dtype}; allowed: {', '.join(kinds)}")

@@ -76,20 +76,23 @@ class Layout:
 
     @property
     def predicted_bytes(self) -> int:
-        """Size of the finished file, to within a small allowance for structure and metadata."""
+        """Size of the finished file; attributes beyond a few kilobytes of text are not counted."""
         states = len(self.times) + self.steps * len(self.velocities)
-        size = states * self.frames * self.channels * itemsize(self.dtype)
-        size += sum(hidden_bytes(hidden, len(self.branches)) for hidden in self.hidden)
-        return size + self.audio_channels * self.audio_samples * 4 + RESULT_BYTES + (1 << 18)
+        size = states * self.frames * self.channels * _itemsize(self.dtype)
+        size += self.audio_channels * self.audio_samples * 4 + RESULT_BYTES
+        size += _structure_bytes(self.steps, (self.frames, self.channels)) + (1 << 16)
+        for hidden in self.hidden:
+            numbers = len(hidden.steps) * len(self.branches) * math.prod(hidden.shape)
+            size += numbers * _itemsize(hidden.dtype) + _structure_bytes(len(hidden.steps), hidden.shape)
+        return size
 
 
-def hidden_bytes(hidden: HiddenLayout, branches: int) -> int:
-    """Bytes of one module's captured outputs."""
-    return len(hidden.steps) * branches * math.prod(hidden.shape) * itemsize(hidden.dtype)
+def _structure_bytes(steps: int, axes: tuple[int, ...]) -> int:
+    """Upper bound on what HDF5 spends on one group: headers, an index entry a step, dimension scales."""
+    return 12_288 + 128 * steps + 8 * sum(axes)
 
 
-def itemsize(dtype: str) -> int:
-    """Bytes of one number of a dtype of ``DTYPES``."""
+def _itemsize(dtype: str) -> int:
     return int(dtype.removeprefix("float")) // 8
 
 
