@@ -43,6 +43,7 @@ class PropertyTests:
         assert np.isfinite(track.values).all()
         assert track.valid[1:-1].all()
         assert np.all((track.confidence >= 0) & (track.confidence <= 1))
+        assert len(self.prop.components) == (self.prop.dimensions or 0)
 
     @pytest.mark.parametrize("channels", [1, 2, 6])
     def test_equal_channels_measure_as_one(self, channels: int) -> None:
@@ -124,9 +125,10 @@ class PropertyTests:
     def test_agreement_and_format(self) -> None:
         """Values agree within the tolerance and not beyond it, and can be written out."""
         value = self.prop.measure(tone(440), RATE_HZ, FRAME_RATE_HZ).values[4]
+        limit = self.prop.tolerance * np.asarray(self.prop.scale or 1)
         assert self.prop.agrees(value, value)
-        assert self.prop.agrees(value, value + 0.9 * self.prop.tolerance)
-        assert not self.prop.agrees(value, value + 1.1 * self.prop.tolerance)
+        assert self.prop.agrees(value, value + 0.9 * limit)
+        assert not self.prop.agrees(value, value + 1.1 * limit)
         assert not self.prop.agrees(value, np.nan * value)
         assert self.prop.format(float(np.ravel(value)[0]))
 

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 PROPERTIES: dict[str, str] = {
     "pitch": "analysis.properties.pitch:Pitch",
+    "pitch-pyin": "analysis.properties.pyin:PyinPitch",
     "loudness": "analysis.properties.loudness:Loudness",
     "timbre": "analysis.properties.timbre:Timbre",
+    "spectral_shape": "analysis.properties.spectral_shape:SpectralShape",
+    "onset": "analysis.properties.onset:Onset",
+    "chroma": "analysis.properties.chroma:Chroma",
 }
 """Name -> ``"module:Class"`` of every built-in property."""
 

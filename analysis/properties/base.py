@@ -46,6 +46,10 @@ class Property(ABC):
     """Largest ``distance`` at which two values count as the same."""
     dimensions: int | None = None
     """D of a vector property, None for a scalar one."""
+    components: tuple[str, ...] = ()
+    """Names of the D dimensions."""
+    scale: tuple[float, ...] = ()
+    """What counts as a distance of 1 in each of the D dimensions; empty = 1 everywhere."""
     bin_count: int = 20
     """Number of classes a probe predicts."""
 
@@ -95,11 +99,11 @@ class Property(ABC):
         return fit(values, self.bin_count)
 
     def distance(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Distance in ``unit``: absolute difference, for vectors its root mean square over the last axis."""
+        """Absolute difference in ``unit``; for vectors the root mean square over D, each in steps of ``scale``."""
         difference = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
         if self.dimensions is None:
             return np.asarray(difference)
-        return np.asarray(np.sqrt(np.square(difference).mean(axis=-1)))
+        return np.asarray(np.sqrt(np.square(difference / (self.scale or 1)).mean(axis=-1)))
 
     def agrees(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether two values, or arrays of them, count as the same: within ``tolerance``; False where either is NaN."""

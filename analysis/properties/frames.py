@@ -73,7 +73,7 @@ def check_audio(audio: npt.NDArray[np.floating], dimensions: str) -> Array:
 
 
 def per_frame(
-    signal: Array, grid: FrameGrid, length: int, reduce: Callable[[Array], Array], block_frames: int = 512
+    signal: Array, grid: FrameGrid, length: int, reduce: Callable[[Array], Array], block_frames: int = 64
 ) -> Array:
     """Apply ``reduce`` to the window of every frame, a block at a time so that memory stays bounded.
 

@@ -3,14 +3,23 @@ import pytest
 
 from analysis.properties import PROPERTIES, load
 from analysis.properties.base import Property
+from analysis.properties.chroma import Chroma
 from analysis.properties.loudness import FLOOR_DB, SILENCE_LUFS, Loudness, integrated_lufs
+from analysis.properties.onset import Onset
 from analysis.properties.pitch import Pitch
+from analysis.properties.pyin import PyinPitch
+from analysis.properties.spectral_shape import SpectralShape
 from analysis.properties.timbre import Timbre, hertz
 from analysis.testing import FRAME_RATE_HZ, RATE_HZ, PropertyTests, tone
 
 
 class TestPitch(PropertyTests):
     prop = Pitch()
+
+
+@pytest.mark.slow
+class TestPyinPitch(PropertyTests):
+    prop = PyinPitch()
 
 
 class TestLoudness(PropertyTests):
@@ -21,11 +30,23 @@ class TestTimbre(PropertyTests):
     prop = Timbre()
 
 
+class TestSpectralShape(PropertyTests):
+    prop = SpectralShape()
+
+
+class TestOnset(PropertyTests):
+    prop = Onset()
+
+
+class TestChroma(PropertyTests):
+    prop = Chroma()
+
+
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_every_name_loads_a_property_of_that_name(name: str) -> None:
     prop = load(name)
     assert isinstance(prop, Property)
-    assert prop.name == name.split("-")[0]
+    assert prop.name == name
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
@@ -33,7 +54,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
         load("pitsch")
 
 
-@pytest.mark.parametrize("frequency_hz", [65.406, 110.0, 261.626, 440.0])
+@pytest.mark.parametrize("frequency_hz", [32.703, 65.406, 110.0, 261.626, 440.0, 1046.5, 2093.0])
 @pytest.mark.parametrize("partials", [1, 8])
 def test_pitch_of_a_steady_tone_is_right_to_three_cents(frequency_hz: float, partials: int) -> None:
     track = Pitch().measure(tone(frequency_hz, partials=partials), RATE_HZ, FRAME_RATE_HZ)
@@ -116,3 +137,51 @@ def test_lufs_of_silence_and_of_many_channels() -> None:
     assert integrated_lufs(surround, 48000) == SILENCE_LUFS, "the low-frequency channel does not count"
     with pytest.raises(ValueError, match=r"up to 5\.1 channels, got 8"):
         integrated_lufs(np.zeros((8, 48000), np.float32), 48000)
+
+
+def test_chroma_of_a_note_is_its_pitch_class() -> None:
+    track = Chroma().measure(tone(440), RATE_HZ, 20.0)
+    inner = track.values[2:-2]
+    assert np.all(inner[:, Chroma.components.index("A")] > 0.85)
+    np.testing.assert_allclose(inner.sum(axis=1), 1, atol=1e-5)
+
+
+def test_onsets_are_where_notes_begin() -> None:
+    gap = np.zeros((1, 10 * 1024), np.float32)
+    clip = np.concatenate([gap, tone(440, 10 * 1024 / RATE_HZ, partials=20), gap], axis=1)
+    strength = Onset().measure(clip, RATE_HZ, FRAME_RATE_HZ).values
+    assert strength.argmax() in (9, 10, 11)
+    assert np.all(strength[13:19] < 0.1 * strength.max())
+    assert np.all(strength[22:] == 0), "an end is no onset"
+
+
+def test_spectral_shape_tells_sounds_of_one_centroid_apart() -> None:
+    """A tone at 1 kHz, and two tones around it: the centroid is the same, the spread is not."""
+    one, two = tone(1000), (tone(500) + tone(1500)) / np.float32(np.sqrt(2))
+    timbre, shape = Timbre(), SpectralShape()
+    centroids = [timbre.measure(clip, RATE_HZ, 20.0).values[4] for clip in (one, two)]
+    assert timbre.agrees(*centroids)
+    shapes = [shape.measure(clip, RATE_HZ, 20.0).values[4] for clip in (one, two)]
+    assert not shape.agrees(*shapes)
+    assert shapes[0][shape.components.index("spread")] < 0.1 < shapes[1][shape.components.index("spread")]
+
+
+def test_spectral_shape_does_not_change_with_level() -> None:
+    loud, quiet = (SpectralShape().measure(tone(300, level_db=level, partials=9), RATE_HZ, 20.0) for level in (-6, -50))
+    np.testing.assert_allclose(loud.values, quiet.values, atol=2e-2)
+
+
+def test_rolloff_of_a_pure_tone_is_its_frequency() -> None:
+    values = SpectralShape().measure(tone(2000), RATE_HZ, 20.0).values[3:-3]
+    np.testing.assert_allclose(values[:, SpectralShape.components.index("rolloff")], 1.0, atol=0.03)
+
+
+@pytest.mark.slow
+def test_pyin_and_the_tracker_agree_on_a_glide() -> None:
+    time_s = np.arange(2 * RATE_HZ) / RATE_HZ
+    phase = 2 * np.pi * np.cumsum(110 * 2**time_s) / RATE_HZ
+    clip = 0.2 * sum(np.sin(k * phase) / k for k in range(1, 8)).astype(np.float32)[None]
+    fast, slow = (load(name).measure(clip, RATE_HZ, FRAME_RATE_HZ) for name in ("pitch", "pitch-pyin"))
+    assert np.abs(fast.values - slow.values)[2:-2].max() < 0.2
+    assert slow.valid[2:-2].all()
+    assert fast.valid[2:-2].all()
