@@ -19,28 +19,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from generators import folder
-from generators.base import (
-    Branch,
-    CheckpointError,
-    Generation,
-    GenerationRequest,
-    Generator,
-    SamplingPlan,
-    StepHook,
-)
+from generators.base import CheckpointError, GenerationRequest, SamplingPlan
 from generators.codecs.closed_form import FACTORS, ClosedFormCodec, Factor
-from generators.hashing import tensors_sha256
-from generators.noise import starting_noise
-from generators.requests import RequestRules, resolve_batch, resolve_request, settled
-from generators.sampling import classifier_free, euler_sample, time_grid
-from generators.tap import DenoiserTap
+from generators.flow import FlowGenerator
+from generators.requests import RequestRules
 
 MAX_DURATION_S = 12.0
 VARIANTS = 2
 VARIANT_NORM = 0.15
 VARIANT_SEED = 0
 WEIGHTS_FILE = "denoiser.safetensors"
-RULES = RequestRules(duration_s=1.5, num_inference_steps=32, guidance_scale=0.0, max_duration_s=MAX_DURATION_S)
 
 
 class Distances(nn.Module):
@@ -118,7 +106,7 @@ class ClosedFormDenoiser(nn.Module):
         return posterior
 
 
-class ClosedFormGenerator(Generator):
+class ClosedFormGenerator(FlowGenerator):
     """Tones whose pitch, loudness and timbre are planted factors of the latents (registered as ``closed-form``).
 
     The set holds every combination of the factors' levels, each in a few variants that differ only in directions the
@@ -131,6 +119,7 @@ class ClosedFormGenerator(Generator):
 
     codec: ClosedFormCodec
     denoiser: ClosedFormDenoiser
+    rules = RequestRules(duration_s=1.5, num_inference_steps=32, guidance_scale=0.0, max_duration_s=MAX_DURATION_S)
 
     def __init__(self, factors: Sequence[Factor] = FACTORS, *, name: str = "closed-form", device: str = "cpu") -> None:
         self.id = name
@@ -171,53 +160,16 @@ class ClosedFormGenerator(Generator):
         )
         save_file(self.denoiser.state_dict(), Path(directory) / WEIGHTS_FILE)
 
-    @property
-    def weights_sha256(self) -> str:
-        """Digest over the set and its weights."""
-        return tensors_sha256(self.denoiser.state_dict())
+    def conditions(self, requests: Sequence[GenerationRequest], plan: SamplingPlan) -> dict[str, Tensor]:
+        """Mark the members that each prompt allows; the unconditional branch has them all."""
+        allowed = torch.stack([self._read_prompt(request.prompt)[0] for request in requests])
+        stacked = [allowed if branch == "cond" else torch.ones_like(allowed) for branch in plan.branches]
+        return {"allowed": torch.cat(stacked).to(self.denoiser.latents.device)}
 
-    def resolve(self, request: GenerationRequest) -> GenerationRequest:
-        """Fill defaults in and check values; there are no lyrics, no negative prompt and no options."""
-        return resolve_request(request, RULES)
-
-    def plan(self, request: GenerationRequest) -> SamplingPlan:
-        """Work out times, shape and branches of a request."""
-        request = self.resolve(request)
-        return SamplingPlan(
-            times=time_grid(settled(request.num_inference_steps)),
-            frames=math.ceil(settled(request.duration_s) * self.codec.frame_rate_hz),
-            channels=self.codec.latent_channels,
-            branches=("cond", "uncond") if request.guidance_scale else ("cond",),
-            sampler={
-                "solver": "euler",
-                "guidance": "cond + guidance_scale * (cond - uncond)",
-                "guidance_scale": request.guidance_scale,
-            },
-        )
-
-    def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
-        """Follow the exact flow from seeded noise by Euler steps."""
-        resolved, plan = resolve_batch(self, requests)
-        device = self.denoiser.latents.device
-        read = [self._read_prompt(request.prompt) for request in resolved]
-        cond = torch.stack([allowed for allowed, _ in read]).to(device)
-        allowed = torch.cat([cond, torch.ones_like(cond)]) if len(plan.branches) == 2 else cond
-        noise = starting_noise([request.seed for request in resolved], plan.frames, plan.channels).to(device)
-
-        with torch.no_grad(), DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
-
-            def velocity(x_t: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
-                with tap.at(step, t, branches, len(x_t)):
-                    stacked = self.denoiser(x_t.repeat(len(branches), 1, 1), t, allowed)
-                return tuple(stacked.chunk(len(branches)))
-
-            guide = classifier_free(plan.sampler["guidance_scale"])
-            latents = euler_sample(velocity, noise, plan.times, branches=plan.branches, guide=guide, hooks=hooks)
-            audio = self.codec.decode(latents)
-        return [
-            Generation(clip.cpu().numpy(), self.codec.sample_rate_hz, final.cpu(), request, notes)
-            for clip, final, request, (_, notes) in zip(audio, latents, resolved, read, strict=True)
-        ]
+    def notes(self, request: GenerationRequest) -> tuple[str, ...]:
+        """Name the words that mean nothing here."""
+        _, unused = self._read_prompt(request.prompt)
+        return (f"not understood: {', '.join(unused)}",) if unused else ()
 
     def posterior(self, x_t: Tensor, t: float, prompt: str = "") -> Tensor:
         """Probability of every member given states ``[B, T, C]`` at ``0 <= t < 1``, float64 ``[B, n]``.
@@ -278,8 +230,8 @@ class ClosedFormGenerator(Generator):
         ]
         return torch.stack(parts).sum(dim=0).log_softmax(dim=0)
 
-    def _read_prompt(self, prompt: str) -> tuple[Tensor, tuple[str, ...]]:
-        """Which members the prompt's words allow, ``[n]`` boolean, and a note on the words that say nothing."""
+    def _read_prompt(self, prompt: str) -> tuple[Tensor, list[str]]:
+        """Which members the prompt's words allow, ``[n]`` boolean, and the words that say nothing."""
         words = dict.fromkeys(re.findall(r"[\w#]+", prompt.lower()))
         allowed = torch.ones(len(self.denoiser.log_weights), dtype=torch.bool)
         known: set[str] = set()
@@ -288,5 +240,4 @@ class ClosedFormGenerator(Generator):
             known.update(level.lower() for level in item.levels)
             if asked:
                 allowed &= torch.isin(self.levels[item.name], torch.tensor(asked))
-        unused = [word for word in words if word not in known]
-        return allowed, (f"not understood: {', '.join(unused)}",) if unused else ()
+        return allowed, [word for word in words if word not in known]
