@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -18,11 +19,7 @@ from harness.layout import HOME, strangers
 
 State = Literal["ok", "warning", "failure"]
 
-ESSENTIAL = (
-    *("diffusers", "h5py", "librosa", "numpy", "plotly", "pyloudnorm"),
-    *("safetensors", "scipy", "soundfile", "soxr", "torch", "tqdm"),
-)
-"""Packages that must import; the distribution and the module have the same name."""
+DISTRIBUTION = "audio-diffusion-harness"
 
 OPTIONAL_PROGRAMS = {
     "chromium": "only the browser tests of the report need it: apt install chromium",
@@ -52,7 +49,7 @@ class Check:
 def examine() -> list[Check]:
     """Run every check. Imports every essential package, so it takes a few seconds."""
     ours = [python(), packages(), weights(WEIGHTS), disk(Path.cwd())]
-    return [*ours, *map(essential, ESSENTIAL), torchaudio(), accelerator(), *map(program, OPTIONAL_PROGRAMS)]
+    return [*ours, *map(essential, dependencies()), torchaudio(), accelerator(), *map(program, OPTIONAL_PROGRAMS)]
 
 
 def python() -> Check:
@@ -71,8 +68,18 @@ def packages() -> Check:
     )
 
 
+def dependencies() -> list[str]:
+    """Names of the packages ours cannot do without, as its installation declares them."""
+    try:
+        declared = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return ["torch", "numpy"]
+    names = [re.split(r"[^A-Za-z0-9_-]", line, maxsplit=1)[0] for line in declared if "extra ==" not in line]
+    return sorted(name.lower().replace("-", "_") for name in names)
+
+
 def essential(name: str) -> Check:
-    """Check that a package we depend on is there and imports."""
+    """Check that a package we depend on is there and imports under its own name."""
     try:
         import_module(name)
         return Check(name, "ok", version(name))

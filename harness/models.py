@@ -10,11 +10,11 @@ import torch
 
 from generators import GENERATORS
 from generators.base import Generator
-from generators.codecs import CODECS
 from generators.codecs.base import Codec
 from generators.folder import GENERATOR_FILE, read_config
 from harness import registry
 from harness.errors import InputError
+from harness.store.reader import Trace
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -33,12 +33,15 @@ def load_generator(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     return generator
 
 
-def load_codec(codec_id: str, generator_id: str) -> Codec:
-    """Load the codec a trace was made with: by its own name, or with its generator when it has none of its own."""
-    if codec_id in registry.table("codecs", CODECS):
-        codec: Codec = registry.find("codecs", CODECS, codec_id).from_pretrained()
-        return codec
-    return load_generator(generator_id).codec
+def load_codec_of(trace: Trace) -> Codec:
+    """Load the codec a trace was made with. Raises ``InputError`` when its weights are not the trace's."""
+    codec = load_generator(trace.generator_id).codec
+    if codec.weights_sha256 != trace.metadata["codec_weights_sha256"]:
+        raise InputError(
+            f"{trace.path} was made with other weights of the codec {trace.codec_id!r} than {trace.generator_id!r} has "
+            "now; generate again, or install the version it was made with"
+        )
+    return codec
 
 
 def _locate(name: str) -> tuple[Any, Path | None]:

@@ -18,7 +18,7 @@ COMMANDS = {
 """Commands, ``"name": "module:object"``, in the order ``--help`` shows them."""
 
 
-@click.group(cls=HarnessGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=HarnessGroup, commands_table=COMMANDS)
 @click.version_option(__version__, prog_name="harness")
 @debug_option
 def cli() -> None:

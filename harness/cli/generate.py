@@ -57,7 +57,13 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Write the trace however large it is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/DATE-TIME]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the weights.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Prompts at once."
 )

@@ -27,12 +27,12 @@ def command(path: Path, out: Path | None, open_report: bool, force: bool) -> Non
     if out.exists() and not force:
         raise ExistsError(f"{out} is already there; give --force to replace it, or another --out")
 
-    from harness.models import load_codec
+    from harness.models import load_codec_of
     from harness.report.page import build_report
     from harness.store.reader import open_trace
 
     with open_trace(source) as trace:
-        report = build_report(trace, load_codec(trace.codec_id, trace.generator_id), out)
+        report = build_report(trace, load_codec_of(trace), out)
     answer({"report": str(report.path), "finding": report.finding})
     say(report.finding)
     say(str(report.path))

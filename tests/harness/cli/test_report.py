@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-pytest.importorskip("harness.report.page", reason="the report is not there yet")
-
 
 def test_generate_with_report(generate, tmp_path):
     result = generate("--prompt", "C4 loud", "--report", "--duration", "1", "--json")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness.audio import write_wav
+from harness.errors import HarnessError, StorageError
+from harness.files import whole, write_json
+
+
+def test_whole_replaces_only_when_it_ends_well(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old")
+
+    def stop_half_way() -> None:
+        with whole(file) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stop_half_way()
+    assert file.read_text() == "old"
+    with whole(file) as part:
+        part.write_text("new")
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_whole_names_the_file_the_disk_refuses(tmp_path):
+    with pytest.raises(StorageError, match="missing/file"), whole(tmp_path / "missing" / "file") as part:
+        part.write_text("")
+
+
+def test_json_keeps_text_and_refuses_nan(tmp_path):
+    file = tmp_path / "file.json"
+    write_json(file, {"prompt": "é😀"})
+    assert json.loads(file.read_text(encoding="utf-8")) == {"prompt": "é😀"}
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(file, {"value": float("nan")})
+    assert json.loads(file.read_text(encoding="utf-8")) == {"prompt": "é😀"}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_wav_keeps_level_and_channels(tmp_path, channels):
+    audio = np.stack([0.5 * np.sin(np.arange(1000) * 0.05 * (k + 1)) for k in range(channels)]).astype(np.float32)
+    assert write_wav(tmp_path / "a.wav", audio, 22050) == 0.0
+    read, rate = soundfile.read(tmp_path / "a.wav", always_2d=True)
+    assert rate == 22050
+    np.testing.assert_allclose(read.T, audio, atol=1 / 32768)
+
+
+def test_wav_is_turned_down_only_when_it_would_clip(tmp_path):
+    audio = np.array([[0.1, -2.0, 1.0]], dtype=np.float32)
+    gain_db = write_wav(tmp_path / "a.wav", audio, 8000)
+    assert gain_db == pytest.approx(-6.0206, abs=1e-4)
+    read, _ = soundfile.read(tmp_path / "a.wav")
+    np.testing.assert_allclose(read, [0.05, -1.0, 0.5], atol=1 / 32768)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_wav_refuses_what_is_not_finite(tmp_path, bad):
+    with pytest.raises(HarnessError, match="not finite"):
+        write_wav(tmp_path / "a.wav", np.array([[0.0, bad]], dtype=np.float32), 8000)
+    assert list(tmp_path.iterdir()) == []
