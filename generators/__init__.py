@@ -5,7 +5,7 @@ line, and imports neither ``harness`` nor ``analysis``. Importing it is light: n
 """
 
 GENERATORS: dict[str, str] = {
-    "mini": "generators.mini:MiniGenerator",
+    "mini": "generators.mini.generator:MiniGenerator",
     "closed-form": "generators.closed_form:ClosedFormGenerator",
     "diffrhythm": "generators.diffrhythm:DiffRhythmGenerator",
 }
