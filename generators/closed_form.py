@@ -80,7 +80,7 @@ class ClosedFormDenoiser(nn.Module):
     def __init__(self, latents: Tensor, log_weights: Tensor) -> None:
         super().__init__()
         self.register_buffer("latents", latents.float())
-        self.register_buffer("log_weights", log_weights.double())
+        self.register_buffer("log_weights", log_weights.float())
         self.distances = Distances()
         self.posterior = Posterior()
         self.mean = Mean()
@@ -98,7 +98,7 @@ class ClosedFormDenoiser(nn.Module):
         """Probability of every member, float64 ``[B, n]``. Raises ``ValueError`` unless ``0 <= t < 1``."""
         if not 0 <= t < 1:
             raise ValueError(f"t is {t}; the posterior is defined for 0 <= t < 1")
-        log_prior = self.log_weights.expand(len(x_t), -1)
+        log_prior = self.log_weights.double().expand(len(x_t), -1)
         if allowed is not None:
             log_prior = log_prior.masked_fill(~allowed, -math.inf)
         squared = self.distances(x_t, t, self.latents[:, : x_t.shape[1]])
@@ -219,8 +219,9 @@ class ClosedFormGenerator(FlowGenerator):
         heard = self.codec.embed(one_hot)
         silent = self.codec.silent_directions
         random = torch.Generator().manual_seed(VARIANT_SEED)
-        pattern = torch.randn(VARIANTS, frames, len(silent), generator=random) @ silent
-        variants = VARIANT_NORM * pattern.repeat(len(heard) // VARIANTS, 1, 1)
+        # Signs, because normal draws differ in the last bit between processors, and the digest would with them.
+        signs = 2.0 * torch.randint(2, (VARIANTS, frames, len(silent)), generator=random) - 1
+        variants = (VARIANT_NORM * signs @ silent).repeat(len(heard) // VARIANTS, 1, 1)
         return heard[:, None] + variants
 
     def _log_weights(self) -> Tensor:

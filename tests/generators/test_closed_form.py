@@ -257,6 +257,12 @@ def test_longer_clips_commit_earlier() -> None:
         assert confidence == sorted(confidence)
 
 
+def test_built_in_set_is_the_same_everywhere() -> None:
+    """Traces, probes and SAEs refuse another digest: change the built-in set on purpose only."""
+    assert default().weights_sha256 == "6d4987ab95cba75caf4beaaa22ddc197712d19a7f7ec9c4b61993676ada92b29"
+    assert default().codec.weights_sha256 == "deb44f1db15163b1c49bdb2a256cfb8808710c13087d1ad6961a0f9074b83b90"
+
+
 def test_saved_folder_keeps_other_factors(tmp_path: Path) -> None:
     other = ClosedFormGenerator([dataclasses.replace(item, norm=1.0) for item in FACTORS])
     other.save_pretrained(tmp_path)
