@@ -5,7 +5,6 @@ python -m generators.mini.recipe.codec --work work/mini
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from pathlib import Path
@@ -21,17 +20,19 @@ from generators.mini.recipe.render import FRAMES, SAMPLE_RATE_HZ, finish, random
 from generators.mini.spectrogram import BINS, N_FFT, STACK, log_magnitude
 from generators.mini.weights import save_half
 
+STEPS = 1100
+CLIPS = 1500
 NOISE = 0.03
 """Deviation of the noise added to latents in training, so that nearby latents sound alike."""
 
 
-def training_features(path: Path, clips: int, seed: int) -> Tensor:
-    """Features ``[clips, FRAMES, FEATURES]`` float16 of finished random clips, kept in ``path``."""
+def training_features(path: Path, seed: int) -> Tensor:
+    """Features ``[CLIPS, FRAMES, FEATURES]`` float16 of finished random clips, kept in ``path``."""
     if path.is_file():
         return load_file(path)["features"]
     rng = np.random.default_rng(seed)
     rows = []
-    for clip in random_clips(seed, clips, FRAMES):
+    for clip in random_clips(seed, CLIPS, FRAMES):
         _, _, lufs, tilt = random_finish(rng)
         audio = torch.from_numpy(finish(clip.audio, tilt, lufs))
         rows.append(stack(log_magnitude(audio[None])).half())
@@ -75,11 +76,11 @@ def loss_terms(predicted: Tensor, target: Tensor, mel: Tensor, weights: Tensor) 
     }
 
 
-def train(work: Path, steps: int, clips: int, seed: int = 0) -> None:
+def train(work: Path, steps: int, seed: int = 0) -> None:
     """Train for ``steps`` updates and write the shipped weights file."""
     torch.manual_seed(seed)
-    features = training_features(work / "codec_features.safetensors", clips, seed)
-    held_out, features = features[: clips // 20], features[clips // 20 :]
+    features = training_features(work / "codec_features.safetensors", seed)
+    held_out, features = features[: CLIPS // 20], features[CLIPS // 20 :]
     network = CodecNetwork()
     fit_linear(network, features)
     mel = torch.from_numpy(librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=N_FFT, n_mels=80, norm=None)).float().T
@@ -124,13 +125,3 @@ def normalise(network: CodecNetwork, features: Tensor) -> None:
     last.weight /= scale
     last.bias /= scale
     first.weight *= scale
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=Path("work/mini"), help="folder for intermediate files")
-    parser.add_argument("--steps", type=int, default=1500, help="updates")
-    parser.add_argument("--clips", type=int, default=1500, help="clips to render")
-    arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    train(arguments.work, arguments.steps, arguments.clips)

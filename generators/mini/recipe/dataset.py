@@ -1,12 +1,7 @@
-"""Training data of the flow model: finished clips in shards, and their latents once the codec is trained.
-
-python -m generators.mini.recipe.dataset render --work work/mini --worker 0 --workers 2
-python -m generators.mini.recipe.dataset encode --work work/mini
-"""
+"""Training data of the flow model: finished clips in shards, and their latents once the codec is trained."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
@@ -28,8 +23,34 @@ PEAK = 4.0
 """int16 full scale: loud clips may exceed 1."""
 
 
-def render_shard(path: Path, frames: int, seed: int) -> None:
-    """Write finished clips as int16 with their tokens and labels."""
+def note_spans(notes: tuple[Note, ...], frames: int) -> torch.Tensor:
+    """Return the note number of each frame, int8 ``[frames]``, 0 in rests: training hides single notes."""
+    row = torch.zeros(frames, dtype=torch.int8)
+    for number, note in enumerate(notes, start=1):
+        row[note.start : note.end] = number
+    return row
+
+
+def shards() -> list[tuple[int, int]]:
+    """List all shards as (frames, number)."""
+    return [(frames, k) for frames, count in SHARDS.items() for k in range(count)]
+
+
+def latents_path(work: Path, shard: tuple[int, int]) -> Path:
+    """Say where a shard's latents, tokens and labels are."""
+    return work / f"latents_{shard[0]}_{shard[1]}.safetensors"
+
+
+def _clips_path(work: Path, shard: tuple[int, int]) -> Path:
+    return work / f"clips_{shard[0]}_{shard[1]}.safetensors"
+
+
+def render(work: Path, shard: tuple[int, int]) -> None:
+    """Write one shard of finished clips as int16 with their tokens and labels, unless it is there."""
+    path, (frames, k) = _clips_path(work, shard), shard
+    if path.is_file():
+        return
+    seed = 10_000 + 100 * frames + k
     rng = np.random.default_rng(seed)
     audio, rows, labels, spans = [], [], [], []
     for clip in random_clips(seed, CLIPS, frames):
@@ -53,55 +74,26 @@ def render_shard(path: Path, frames: int, seed: int) -> None:
         "spans": torch.stack(spans),
         "labels": torch.tensor(labels, dtype=torch.uint8),
     }
-    part = path.with_suffix(".part")
-    save_file(tensors, part)
-    os.replace(part, path)
-
-
-def note_spans(notes: tuple[Note, ...], frames: int) -> torch.Tensor:
-    """Return the note number of each frame, int8 ``[frames]``, 0 in rests: training hides single notes."""
-    row = torch.zeros(frames, dtype=torch.int8)
-    for number, note in enumerate(notes, start=1):
-        row[note.start : note.end] = number
-    return row
-
-
-def shard_paths(work: Path, kind: str) -> list[tuple[Path, int, int]]:
-    """All shards of a kind as (path, frames, seed)."""
-    return [
-        (work / f"{kind}_{frames}_{k}.safetensors", frames, 10_000 + 100 * frames + k)
-        for frames, count in SHARDS.items()
-        for k in range(count)
-    ]
+    _save(path, tensors)
 
 
 @torch.no_grad()
-def encode_shard(source: Path, target: Path, codec: MiniCodec) -> None:
-    """Replace the audio of a shard by latents float16."""
-    shard = load_file(source)
-    audio = shard.pop("audio")
-    latents = [codec.encode(part.float()[:, None] * (PEAK / 32767), SAMPLE_RATE_HZ).half() for part in audio.split(32)]
-    save_file({**shard, "latents": torch.cat(latents)}, target)
+def encode(work: Path, shard: tuple[int, int]) -> None:
+    """Replace the audio of one shard by latents float16, unless that is done."""
+    path = latents_path(work, shard)
+    if path.is_file():
+        return
+    codec = MiniCodec.from_pretrained()
+    tensors = load_file(_clips_path(work, shard))
+    audio = tensors.pop("audio")
+    latents = [
+        codec.encode(part.float()[:, None] * (PEAK / 32767), SAMPLE_RATE_HZ).half() for part in torch.split(audio, 32)
+    ]
+    _save(path, {**tensors, "latents": torch.cat(latents)})
 
 
-def main() -> None:
-    """Run one stage; finished shards are not made again."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=["render", "encode"])
-    parser.add_argument("--work", type=Path, default=Path("work/mini"), help="folder for intermediate files")
-    parser.add_argument("--worker", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    sources = shard_paths(arguments.work, "clips")[arguments.worker :: arguments.workers]
-    targets = shard_paths(arguments.work, "latents")[arguments.worker :: arguments.workers]
-    codec = MiniCodec.from_pretrained() if arguments.stage == "encode" else None
-    for (source, frames, seed), (target, _, _) in zip(sources, targets, strict=True):
-        if codec is None and not source.is_file():
-            render_shard(source, frames, seed)
-        if codec is not None and not target.is_file():
-            encode_shard(source, target, codec)
-
-
-if __name__ == "__main__":
-    main()
+def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write under another name first, so that an interrupted file is not taken for a finished one."""
+    part = path.with_suffix(".part")
+    save_file(tensors, part)
+    os.replace(part, path)

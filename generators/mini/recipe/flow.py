@@ -1,14 +1,11 @@
 """Train ``mini``'s flow model and text encoder on the encoded clips.
 
-    python -m generators.mini.recipe.flow --work work/mini --steps 8000
-
-Resumes from its newest checkpoint. The learning rate is constant, then falls to zero over the last quarter of
-``--steps``; so a longer run may continue a shorter one from a checkpoint made before its decay.
+Resumes from its newest checkpoint. The learning rate is constant, then falls to zero over the last quarter of the
+steps, so a longer run may continue a shorter one from a checkpoint made before its decay.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import dataclass
@@ -20,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from generators.mini.generator import WEIGHTS, MiniNetwork
-from generators.mini.recipe.dataset import shard_paths
+from generators.mini.recipe.dataset import latents_path, shards
 from generators.mini.score import FREE
 from generators.mini.weights import save_half
 
+STEPS = 7000
 BATCH = 32
 EMA_DECAY = 0.999
 DECAY_SHARE = 0.25
@@ -48,11 +46,11 @@ class Clips:
 def load_clips(work: Path) -> list[Clips]:
     """Read all shards, one entry per clip length."""
     lengths: dict[int, list[dict[str, Tensor]]] = {}
-    for path, frames, _ in shard_paths(work, "latents"):
-        lengths.setdefault(frames, []).append(load_file(path))
+    for shard in shards():
+        lengths.setdefault(shard[0], []).append(load_file(latents_path(work, shard)))
 
-    def joined(shards: list[dict[str, Tensor]], name: str) -> Tensor:
-        return torch.cat([shard[name] for shard in shards])
+    def joined(parts: list[dict[str, Tensor]], name: str) -> Tensor:
+        return torch.cat([part[name] for part in parts])
 
     return [
         Clips(joined(s, "latents"), joined(s, "tokens").long(), joined(s, "spans"), joined(s, "labels").long())
@@ -178,11 +176,3 @@ def resume(work: Path, network: nn.Module, average: nn.Module, solvers: list[tor
     for solver, saved in zip(solvers, state["solvers"], strict=True):
         solver.load_state_dict(saved)
     return int(state["step"])
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=Path("work/mini"), help="folder for intermediate files")
-    parser.add_argument("--steps", type=int, default=8000, help="updates in all")
-    arguments = parser.parse_args()
-    train(arguments.work, arguments.steps)
