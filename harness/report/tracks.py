@@ -136,12 +136,13 @@ def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str
     """One sentence over all properties: from which step on the clean estimate has what the final sound has."""
     if not tracks:
         return "No step was finished, so there is nothing to compare."
-    clauses = [f"the {track.name} (to {track.tolerance}) {track.settled}" for track in tracks if track.exists]
-    lacking = [f"no {track.name} to compare" for track in tracks if not track.exists]
-    return (
-        f"Over {step_count} steps, in {REQUIRED_SHARE:.0%} of frames, the clean estimate has what the {final_name} "
-        f"has: {', '.join(clauses + lacking)}."
+    clauses = [f"in {track.name} (to {track.tolerance}) {track.settled}" for track in tracks if track.exists]
+    matches = (
+        f"In {REQUIRED_SHARE:.0%} of frames, the clean estimate matches the {final_name} {', '.join(clauses)}, "
+        f"of {step_count} steps in all."
     )
+    lacking = [f"The {final_name} has no {track.name}." for track in tracks if not track.exists]
+    return " ".join([matches, *lacking] if clauses else lacking)
 
 
 def agreement_figure(tracks: tuple[Tracks, ...]) -> go.Figure:

@@ -41,7 +41,7 @@ def _property(track: Tracks, context: Context) -> Figure:
     ]
     rows.append(["final", "1.00", typical(track.measured, track.final), f"{np.isfinite(track.final).mean():.0%}"])
     moved = f"goes from {first} to {last}" if first != last else f"is {first} at the first step and at the last"
-    settled = f"It agrees with the end {track.settled}." if track.exists else "There is nothing to compare."
+    settled = f"It matches {track.settled}." if track.exists else "There is nothing to compare."
     blank = "" if np.isfinite(track.values).all() else f" Blank: no {track.name}."
     return Figure(
         f"trajectory-{track.name}",

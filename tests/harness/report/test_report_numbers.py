@@ -52,7 +52,7 @@ def test_without_the_property_there_is_nothing_to_compare():
     track = pitch_tracks([[60], [61]], [NONE])
     assert np.isnan(track.share).all()
     assert track.commit is None
-    assert finding((track,), 2, "final audio").endswith("has: no pitch to compare.")
+    assert finding((track,), 2, "final audio") == "The final audio has no pitch."
     assert "nothing to compare" in finding((), 2, "final audio")
 
 

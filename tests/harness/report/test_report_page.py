@@ -156,7 +156,7 @@ def test_the_finding_is_on_the_page_and_in_the_report(make_trace, generator, rea
     assert report.path == tmp_path / "r.html"
     shown = read_page(report.path).one("p", class_="finding").content.replace("\xa0", " ")
     assert shown == report.finding
-    assert "the pitch (to 0.5 semitones) from the first step" in report.finding
+    assert "matches the final audio in pitch (to 0.5 semitones) from the first step" in report.finding
 
 
 def test_an_incomplete_trace_says_what_is_missing(make_trace, generator, read_page, tmp_path):
@@ -195,9 +195,9 @@ def test_very_short_audio(page, samples):
 def test_silence_has_no_pitch_and_no_timbre(make_trace, generator, tmp_path):
     trace = make_trace(audio=np.zeros((1, 11264), np.float32))
     finding = build_report(trace, generator.codec, tmp_path / "r.html").finding
-    assert "no pitch to compare" in finding
-    assert "no timbre to compare" in finding
-    assert "the loudness (to 1.5 dB) at no step for good" in finding
+    assert "The final audio has no pitch." in finding
+    assert "The final audio has no timbre." in finding
+    assert "in loudness (to 1.5 dB) at no step for good" in finding
 
 
 def test_audio_that_is_not_finite_becomes_silence_with_a_note(page):
