@@ -1,6 +1,8 @@
 """The contract every generator keeps, and the values that cross it.
 
-Time runs from t = 0 (noise) to t = 1 (data). ``x_t[k]`` is the state before update ``k``; ``x_t[n]`` is the final latent.
+Time runs from t = 0 (noise) to t = 1 (data). ``x_t[k]`` is the state before update ``k``; ``x_t[S]`` is the final
+latent.
+
 Shape letters: B batch, S steps, T frames, C latent channels, N samples.
 """
 
@@ -141,12 +143,10 @@ class Generator(ABC):
 
     @abstractmethod
     def plan(self, request: GenerationRequest) -> SamplingPlan:
-        """Times, shape and branches of a request, without running anything. Resolves the request first."""
+        """Resolve a request and work out its times, shape and branches, without running anything."""
 
     @abstractmethod
-    def generate_batch(
-        self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()
-    ) -> list[Generation]:
+    def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
         """Generate several requests in one batch; they must resolve to the same plan. Hooks see the whole batch."""
 
     def generate(self, request: GenerationRequest, hooks: Sequence[StepHook] = ()) -> Generation:

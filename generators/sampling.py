@@ -1,10 +1,12 @@
 """Sampling a flow-matching model: pure functions over a velocity callable, every intermediate visible to hooks.
 
-Flow: ``x_t = (1 - t) * noise + t * data``; velocity = data - noise; clean estimate ``x1_hat = x_t + (1 - t) * velocity``.
+Flow: ``x_t = (1 - t) * noise + t * data``; velocity = data - noise; clean estimate
+``x1_hat = x_t + (1 - t) * velocity``.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -21,7 +23,7 @@ GuidanceFn = Callable[[Tensor, float, Tensor, Tensor], Tensor]
 
 
 def time_grid(num_inference_steps: int, sway: float | None = None) -> tuple[float, ...]:
-    """Times of all S + 1 states, evenly spaced from 0 to 1, optionally bent by sway sampling.
+    """Lay out the times of all S + 1 states, evenly spaced from 0 to 1, optionally bent by sway sampling.
 
     ``sway`` s maps t to ``t + s * (cos(pi/2 * t) - 1 + t)`` (F5-TTS, arXiv 2410.06885); s = -1 packs points near noise.
     """
@@ -70,12 +72,11 @@ def euler_sample(
     if len(branches) == 2 and guide is None:
         raise ValueError("two branches were given but no rule to combine them; pass guide=classifier_free(scale)")
     x = noise
-    for step, (t, t_next) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for step, (t, t_next) in enumerate(itertools.pairwise(times)):
         x = emit(hooks, HookPoint("x_t", step, t), x)
         outputs = velocity(x, step, t, branches)
         shown = [
-            _show_velocity(hooks, x, step, t, branch, output)
-            for branch, output in zip(branches, outputs, strict=True)
+            _show_velocity(hooks, x, step, t, branch, output) for branch, output in zip(branches, outputs, strict=True)
         ]
         guided = shown[0] if guide is None or len(shown) == 1 else guide(x, t, *shown)
         guided = _show_velocity(hooks, x, step, t, None, guided)
