@@ -24,14 +24,20 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev ## Run every benchmark; each prints JSON and says where it wrote it
-	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+bench: $(VENV)/.installed-dev ## Run every benchmark; each writes benchmarks/results/NAME.json
+	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
+	    echo "== $$script"; $(BIN)/python $$script --out benchmarks/results/$$(basename $$script .py).json $(ARGS); \
+	done
 
 docs: $(VENV)/.installed-dev ## Rewrite the generated pages (docs/cli.md)
 	$(BIN)/python docs/build_cli.py
 
 mini: $(VENV)/.installed-dev ## Train the shipped `mini` generator again (hours; resumes where it stopped)
-	$(BIN)/python -m generators.mini.recipe $(ARGS)
+	$(BIN)/python -m generators.mini.recipe.codec --work work/mini
+	$(BIN)/python -m generators.mini.recipe.dataset render --work work/mini
+	$(BIN)/python -m generators.mini.recipe.dataset encode --work work/mini
+	$(BIN)/python -m generators.mini.recipe.flow --work work/mini
+	cd generators/mini/checkpoint && sha256sum *.safetensors > SHA256SUMS
 
 lock: ## Rewrite constraints.txt from a fresh environment with the newest releases
 	rm -rf .venv-lock

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from harness.layout import HOME, strangers
+from harness.layout import HOME, PACKAGES, strangers
 
 State = Literal["ok", "warning", "failure"]
 
@@ -26,9 +26,8 @@ OPTIONAL_PROGRAMS = {
     "espeak-ng": "only DiffRhythm's lyrics need it: apt install espeak-ng",
 }
 
-WEIGHTS = HOME / "generators" / "mini" / "weights"
 MANIFEST = "SHA256SUMS"
-"""Beside the shipped weights, in the form sha256sum writes: ``digest  file``."""
+"""Beside shipped weights, in the form sha256sum writes: ``digest  file``."""
 
 LOW_DISK_BYTES = 1 << 30
 NO_DISK_BYTES = 100 << 20
@@ -48,7 +47,7 @@ class Check:
 
 def examine() -> list[Check]:
     """Run every check. Imports every essential package, so it takes a few seconds."""
-    ours = [python(), packages(), weights(WEIGHTS), disk(Path.cwd())]
+    ours = [python(), packages(), weights(HOME), disk(Path.cwd())]
     return [*ours, *map(essential, dependencies()), torchaudio(), accelerator(), *map(program, OPTIONAL_PROGRAMS)]
 
 
@@ -111,20 +110,23 @@ def torchaudio(load: Callable[[str], object] = import_module) -> Check:
     return Check("torchaudio", "ok", "installed and importable")
 
 
-def weights(folder: Path) -> Check:
-    """Compare the shipped weights with their manifest."""
-    manifest = folder / MANIFEST
-    again = "install the package again, or git checkout the folder"
-    if not manifest.is_file():
-        return Check("weights", "failure", f"{manifest} is missing: no shipped weights", again)
-    lines = [line.split(maxsplit=1) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for digest, name in lines:
-        file = folder / name.lstrip("*")
+def weights(home: Path) -> Check:
+    """Compare the weights shipped inside the packages with the manifests beside them."""
+    again = "install the package again, or git checkout that folder"
+    manifests = sorted(manifest for package in PACKAGES for manifest in (home / package).rglob(MANIFEST))
+    if not manifests:
+        return Check("weights", "failure", f"no {MANIFEST} in {home}: there are no shipped weights", again)
+    listed = [
+        (manifest.parent / name.strip().lstrip("*"), digest)
+        for manifest in manifests
+        for digest, name in (line.split(maxsplit=1) for line in manifest.read_text(encoding="utf-8").splitlines())
+    ]
+    for file, digest in listed:
         if not file.is_file():
             return Check("weights", "failure", f"{file} is missing", again)
         if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            return Check("weights", "failure", f"{file} is not what was shipped (other SHA-256)", again)
-    return Check("weights", "ok", f"{len(lines)} files in {folder} are what was shipped")
+            return Check("weights", "failure", f"{file} is not what was shipped (another SHA-256)", again)
+    return Check("weights", "ok", f"{len(listed)} files are what was shipped")
 
 
 def disk(folder: Path) -> Check:

@@ -9,12 +9,13 @@ from harness.errors import HarnessError
 
 HOME = Path(__file__).resolve().parent.parent
 """The folder that holds the three packages."""
+PACKAGES = ("generators", "analysis", "harness")
 
 
 def strangers() -> dict[str, Path]:
     """Return those of our packages that Python would import from elsewhere, and from where. Imports nothing."""
     found = {}
-    for name in ("generators", "analysis"):
+    for name in PACKAGES:
         spec = find_spec(name)
         origin = Path(spec.origin).resolve() if spec is not None and spec.origin else Path("(nowhere)")
         if origin != HOME / name / "__init__.py":

@@ -16,23 +16,34 @@ GIB = 1 << 30
 @pytest.fixture
 def shipped(tmp_path):
     """A folder of weights with its manifest."""
-    (tmp_path / "model.safetensors").write_bytes(b"numbers")
+    folder = tmp_path / "generators" / "mini" / "checkpoint"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"numbers")
     digest = hashlib.sha256(b"numbers").hexdigest()
-    (tmp_path / doctor.MANIFEST).write_text(f"{digest}  model.safetensors\n")
-    return tmp_path
+    (folder / doctor.MANIFEST).write_text(f"{digest}  model.safetensors\n")
+    return folder
 
 
-def test_weights_as_shipped(shipped):
-    assert doctor.weights(shipped).state == "ok"
+def test_weights_as_shipped(shipped, tmp_path):
+    assert doctor.weights(tmp_path).state == "ok"
 
 
-def test_weights_changed_missing_or_not_there_at_all(shipped):
+def test_weights_changed_missing_or_not_there_at_all(shipped, tmp_path):
     (shipped / "model.safetensors").write_bytes(b"numbers?")
-    assert "not what was shipped" in doctor.weights(shipped).found
+    assert "not what was shipped" in doctor.weights(tmp_path).found
     (shipped / "model.safetensors").unlink()
-    assert "model.safetensors is missing" in doctor.weights(shipped).found
+    assert "model.safetensors is missing" in doctor.weights(tmp_path).found
     (shipped / doctor.MANIFEST).unlink()
-    assert doctor.weights(shipped).state == "failure"
+    assert doctor.weights(tmp_path).state == "failure"
+
+
+def test_our_weights_are_those_of_the_manifests():
+    """Write them anew with: cd generators/mini/checkpoint && sha256sum *.safetensors > SHA256SUMS."""
+    assert doctor.weights(layout.HOME).state == "ok", doctor.weights(layout.HOME).found
+    weights = {file for package in layout.PACKAGES for file in (layout.HOME / package).rglob("*.safetensors")}
+    assert weights
+    for file in weights:
+        assert file.name in (file.parent / doctor.MANIFEST).read_text(), f"{file} is in no manifest"
 
 
 def test_torchaudio_absent_broken_and_fine():
