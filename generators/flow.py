@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,24 +13,41 @@ from generators.base import Branch, Generation, GenerationRequest, Generator, Sa
 from generators.hashing import tensors_sha256
 from generators.noise import starting_noise
 from generators.requests import RequestRules, resolve_batch, resolve_request, settled
-from generators.sampling import classifier_free, euler_sample, time_grid
+from generators.sampling import GuidanceFn, VelocityFn, classifier_free, euler_sample, time_grid
 from generators.tap import DenoiserTap
 
 
 class FlowGenerator(Generator):
-    """A flow sampled by even Euler steps under classifier-free guidance, both branches in one network call.
+    """A flow sampled by even Euler steps under guidance, both branches in one network call.
 
     Subclasses set ``id``, ``codec``, ``denoiser`` and ``rules``, and say in ``conditions`` what the denoiser gets
     beside the state: it is called as ``denoiser(x_t, t, **conditions)`` with ``x_t`` ``[branches * B, T, C]`` and a
-    float t, and returns the velocity.
+    float t, and returns the velocity. A denoiser that is called otherwise overrides ``velocity`` instead.
     """
 
     rules: RequestRules
     """What requests may ask for, and the defaults."""
+    guidance_rule = "cond + guidance_scale * (cond - uncond)"
+    """How branches are combined, in words for the trace; ``guide`` does it."""
 
-    @abstractmethod
     def conditions(self, requests: Sequence[GenerationRequest], plan: SamplingPlan) -> Mapping[str, Any]:
         """Prepare the denoiser's further arguments, stacked branch by branch in the order of ``plan.branches``."""
+        return {}
+
+    def velocity(self, requests: Sequence[GenerationRequest], plan: SamplingPlan, tap: DenoiserTap) -> VelocityFn:
+        """Make the callable that ``euler_sample`` steps along; it tells ``tap`` what each network call belongs to."""
+        conditions = self.conditions(requests, plan)
+
+        def velocity(x_t: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
+            with tap.at(step, t, branches, len(x_t)):
+                stacked = self.denoiser(x_t.repeat(len(branches), 1, 1), t, **conditions)
+            return tuple(stacked.chunk(len(branches)))
+
+        return velocity
+
+    def guide(self, scale: float) -> GuidanceFn:
+        """Make the rule that combines the branches."""
+        return classifier_free(scale)
 
     def notes(self, request: GenerationRequest) -> tuple[str, ...]:
         """Remark on what of a request had no effect; nothing by default."""
@@ -56,7 +72,7 @@ class FlowGenerator(Generator):
             branches=("cond", "uncond") if request.guidance_scale else ("cond",),
             sampler={
                 "solver": "euler",
-                "guidance": "cond + guidance_scale * (cond - uncond)",
+                "guidance": self.guidance_rule,
                 "guidance_scale": request.guidance_scale,
             },
         )
@@ -67,17 +83,11 @@ class FlowGenerator(Generator):
         device = next(iter(self.denoiser.state_dict().values()), torch.empty(0)).device
         noise = starting_noise([request.seed for request in resolved], plan.frames, plan.channels).to(device)
         with torch.no_grad(), DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
-            conditions = self.conditions(resolved, plan)
-
-            def velocity(x_t: Tensor, step: int, t: float, branches: tuple[Branch, ...]) -> tuple[Tensor, ...]:
-                with tap.at(step, t, branches, len(x_t)):
-                    stacked = self.denoiser(x_t.repeat(len(branches), 1, 1), t, **conditions)
-                return tuple(stacked.chunk(len(branches)))
-
-            guide = classifier_free(plan.sampler["guidance_scale"])
+            velocity = self.velocity(resolved, plan, tap)
+            guide = self.guide(settled(resolved[0].guidance_scale))
             latents = euler_sample(velocity, noise, plan.times, branches=plan.branches, guide=guide, hooks=hooks)
             audio = self.codec.decode(latents)
         return [
-            Generation(clip.cpu().numpy(), self.codec.sample_rate_hz, final.cpu(), request, self.notes(request))
+            Generation(clip.cpu().numpy(), self.codec.sample_rate_hz, final.float().cpu(), request, self.notes(request))
             for clip, final, request in zip(audio, latents, resolved, strict=True)
         ]

@@ -6,7 +6,7 @@ import functools
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import torch
 from safetensors.torch import save_file
@@ -30,7 +30,7 @@ from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
 from generators.diffrhythm.transformer import DiffRhythmTransformer
 from generators.hashing import tensors_sha256
 from generators.noise import starting_noise
-from generators.requests import RequestRules, resolve_batch, resolve_request
+from generators.requests import RequestRules, resolve_batch, resolve_request, settled
 from generators.sampling import time_grid
 
 NAME = "diffrhythm"
@@ -174,7 +174,7 @@ class DiffRhythmGenerator(Generator):
             request.options,
             frames=self._frames(request),
             num_embeds=self.denoiser.config["text_num_embeds"],
-            steps=cast(int, request.num_inference_steps),
+            steps=settled(request.num_inference_steps),
         )
         self._style(request)
         if self._guidance(request):
@@ -186,7 +186,7 @@ class DiffRhythmGenerator(Generator):
         request = self.resolve(request)
         guidance = self._guidance(request)
         return SamplingPlan(
-            times=time_grid(cast(int, request.num_inference_steps), request.options["sway"]),
+            times=time_grid(settled(request.num_inference_steps), request.options["sway"]),
             frames=self._frames(request),
             channels=self.codec.latent_channels,
             branches=("cond", "uncond") if guidance else ("cond",),
@@ -233,7 +233,7 @@ class DiffRhythmGenerator(Generator):
         95 seconds; so the last second stands for all of it.
         """
         max_frames: int = self.denoiser.config["max_frames"]
-        duration_s = cast(float, request.duration_s)
+        duration_s = settled(request.duration_s)
         whole_s = int(max_frames / self.codec.frame_rate_hz)
         if duration_s >= whole_s > 0 and not self.denoiser.config["duration_embedding"]:
             return max_frames
@@ -241,7 +241,7 @@ class DiffRhythmGenerator(Generator):
 
     def _guidance(self, request: GenerationRequest) -> float:
         """Return the guidance scale, 0 where it is too small to run the second branch."""
-        scale = cast(float, request.guidance_scale)
+        scale = settled(request.guidance_scale)
         return scale if scale >= MIN_GUIDANCE else 0.0
 
     def _style(self, request: GenerationRequest) -> Tensor:

@@ -5,21 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from generators.base import (
-    Branch,
-    Generation,
-    GenerationRequest,
-    Generator,
-    SamplingPlan,
-    StepHook,
-)
+from generators.base import Branch, GenerationRequest, SamplingPlan
 from generators.diffrhythm.sampling import network_velocity
 from generators.diffrhythm.transformer import DiffRhythmTransformer
+from generators.flow import FlowGenerator
 from generators.folder import read_own_config, write_config
 from generators.hashing import tensors_sha256
 from generators.mini.codec import LATENT_CHANNELS, MiniCodec
@@ -28,16 +22,14 @@ from generators.mini.prompt import read
 from generators.mini.score import NUM_TOKENS, note_tokens
 from generators.mini.text_encoder import TextEncoder, style_tokens
 from generators.mini.weights import load_strictly, save_half
-from generators.noise import starting_noise
-from generators.requests import RequestRules, resolve_batch, resolve_request
-from generators.sampling import GuidanceFn, euler_sample, time_grid
+from generators.requests import RequestRules
+from generators.sampling import GuidanceFn, VelocityFn
 from generators.tap import DenoiserTap
 
 MAX_FRAMES = 172
-"""Longest clip in training, 8 s."""
+"""Length of the longest clips in training, 8 s."""
 WIDTH = 192
 WEIGHTS = Path(__file__).parent / "checkpoint" / "flow.safetensors"
-RULES = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.0, max_duration_s=8.0)
 
 
 class MiniNetwork(nn.Module):
@@ -87,7 +79,7 @@ def rescaled_guidance(scale: float) -> GuidanceFn:
     return guide
 
 
-class MiniGenerator(Generator):
+class MiniGenerator(FlowGenerator):
     """Text to short melodies, 5 s by default; see docs/mini.md for what it was taught and how well it does.
 
     Parameters
@@ -98,6 +90,8 @@ class MiniGenerator(Generator):
 
     id = "mini"
     codec: MiniCodec
+    rules = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.0, max_duration_s=8.0)
+    guidance_rule = "cond + guidance_scale * (cond - uncond), the clean estimate rescaled to cond's deviation"
 
     def __init__(
         self, network: MiniNetwork, codec: MiniCodec, *, device: str = "cpu", dtype: torch.dtype = torch.float32
@@ -105,7 +99,6 @@ class MiniGenerator(Generator):
         self.network = network.to(device, dtype).eval().requires_grad_(False)
         self.codec = codec
         self.denoiser = network.transformer
-        self._device = device
 
     @classmethod
     def from_pretrained(
@@ -136,51 +129,24 @@ class MiniGenerator(Generator):
         codec = {f"codec.{name}": value for name, value in self.codec.network.state_dict().items()}
         return tensors_sha256({**parts, **codec})
 
-    def resolve(self, request: GenerationRequest) -> GenerationRequest:
-        """Fill every default in and check every value. Raises ``RequestError``."""
-        return resolve_request(request, RULES)
+    def notes(self, request: GenerationRequest) -> tuple[str, ...]:
+        """Say what of the prompt was ignored, moved or guessed."""
+        return read(request.prompt).remarks
 
-    def plan(self, request: GenerationRequest) -> SamplingPlan:
-        """Say times, shape and branches of a request."""
-        request = self.resolve(request)
-        frames = round(cast(float, request.duration_s) * self.codec.frame_rate_hz)
-        return SamplingPlan(
-            times=time_grid(cast(int, request.num_inference_steps)),
-            frames=min(max(frames, 1), MAX_FRAMES),
-            channels=LATENT_CHANNELS,
-            branches=("cond", "uncond") if request.guidance_scale else ("cond",),
-            sampler={"solver": "euler", "guidance": "rescaled", "guidance_scale": request.guidance_scale},
-        )
+    def guide(self, scale: float) -> GuidanceFn:
+        """Keep the loudness under guidance."""
+        return rescaled_guidance(scale)
 
-    @torch.no_grad()
-    def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
-        """Generate requests that share one plan; hooks see the whole batch."""
-        requests, plan = resolve_batch(self, requests)
+    def velocity(self, requests: Sequence[GenerationRequest], plan: SamplingPlan, tap: DenoiserTap) -> VelocityFn:
+        """Read the prompts; the unconditional branch has open notes and no style."""
         prompts = [read(request.prompt) for request in requests]
-        styles = [style_tokens((p.instrument, p.level, p.brightness)) for p in prompts]
+        styles = torch.stack([style_tokens((p.instrument, p.level, p.brightness)) for p in prompts])
         given: dict[Branch, tuple[Tensor, Tensor]] = {
-            "cond": (torch.stack([note_tokens(p.notes, plan.frames) for p in prompts]), torch.stack(styles)),
-            "uncond": (
-                torch.stack([note_tokens(None, plan.frames)] * len(prompts)),
-                torch.zeros(len(prompts), 3).long(),
-            ),
+            "cond": (torch.stack([note_tokens(p.notes, plan.frames) for p in prompts]), styles),
+            "uncond": (note_tokens(None, plan.frames).expand(len(prompts), -1), torch.zeros_like(styles)),
         }
         inputs = {
-            branch: self.network.inputs(*(tensor.to(self._device) for tensor in given[branch]))
+            branch: self.network.inputs(*(tensor.to(self.denoiser.device) for tensor in given[branch]))
             for branch in plan.branches
         }
-        noise = starting_noise([request.seed for request in requests], plan.frames, plan.channels).to(self._device)
-        with DenoiserTap(self.denoiser, hooks, plan.times, plan.branches) as tap:
-            latents = euler_sample(
-                network_velocity(self.denoiser, inputs, (plan.branches,), tap),
-                noise,
-                plan.times,
-                branches=plan.branches,
-                guide=rescaled_guidance(cast(float, requests[0].guidance_scale)),
-                hooks=hooks,
-            )
-        audio = self.codec.decode(latents).cpu().numpy()
-        return [
-            Generation(audio[i], self.codec.sample_rate_hz, latents[i].float().cpu(), request, prompt.remarks)
-            for i, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
-        ]
+        return network_velocity(self.denoiser, inputs, (plan.branches,), tap)
