@@ -143,7 +143,7 @@ def command(
                 progress=progress,
             )
         except KeyboardInterrupt:
-            kept = any(folder.is_dir() for folder in runs.run_folders(out, len(texts)))
+            kept = any((folder / name).exists() for folder in runs.run_folders(out, len(texts)) for name in runs.FILES)
             found = f"what was finished is in {out}" if kept else "nothing was written"
             raise KeyboardInterrupt(f"interrupted; {found}") from None
     answer({"runs": [_document(result) for result in results]})
