@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import mido
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -54,7 +55,7 @@ def rendered(name: str, step: int) -> Clip:
     notes = list(range(LOWEST, HIGHEST + 1, step))
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder, "notes.mid"), Path(folder, "notes.wav")
-        midi.write_bytes(_midi(INSTRUMENTS[name], notes))
+        _midi(INSTRUMENTS[name], notes).save(midi)
         command = ["fluidsynth", "-ni", "-q", "-g", "0.6", "-R", "0", "-C", "0", "-r", str(RATE_HZ), "-F", str(wav)]
         subprocess.run([*command, str(SOUND_FONT), str(midi)], check=True, capture_output=True)
         audio, rate_hz = soundfile.read(wav, dtype="float32", always_2d=True)
@@ -120,22 +121,14 @@ def _label(name: str, audio: npt.NDArray[np.float32], notes: list[int], bend: np
     return Clip(name, audio, note, voiced, quiet[:-2] & quiet[1:-1] & quiet[2:])
 
 
-def _midi(program: int, notes: list[int]) -> bytes:
-    """Write a standard MIDI file (format 0) in which one tick is one millisecond."""
-    events = b"\x00\xff\x51\x03" + (500_000).to_bytes(3, "big") + bytes([0, 0xC0, program])
-    rest_ms = 0
+def _midi(program: int, notes: list[int]) -> mido.MidiFile:
+    """Write the notes one after the other; one tick is one millisecond."""
+    track = mido.MidiTrack()
+    track.append(mido.MetaMessage("set_tempo", tempo=1_000_000))
+    track.append(mido.Message("program_change", program=program))
     for i, note in enumerate(notes):
-        events += _variable(rest_ms) + bytes([0x90, note, VELOCITIES[i % len(VELOCITIES)]])
-        events += _variable(round(NOTE_S * 1000)) + bytes([0x80, note, 0])
-        rest_ms = round(GAP_S * 1000)
-    events += _variable(rest_ms) + b"\xff\x2f\x00"
-    header = b"MThd" + (6).to_bytes(4, "big") + bytes([0, 0, 0, 1]) + (500).to_bytes(2, "big")
-    return header + b"MTrk" + len(events).to_bytes(4, "big") + events
-
-
-def _variable(value: int) -> bytes:
-    """Write a number seven bits at a time, as MIDI does."""
-    digits = [value & 0x7F]
-    while value := value >> 7:
-        digits.append(0x80 | (value & 0x7F))
-    return bytes(reversed(digits))
+        rest_ms = round(GAP_S * 1000) if i else 0
+        track.append(mido.Message("note_on", note=note, velocity=VELOCITIES[i % len(VELOCITIES)], time=rest_ms))
+        track.append(mido.Message("note_off", note=note, time=round(NOTE_S * 1000)))
+    track.append(mido.MetaMessage("end_of_track", time=round(GAP_S * 1000)))
+    return mido.MidiFile(type=0, ticks_per_beat=1000, tracks=[track])

@@ -1,6 +1,6 @@
 """Accuracy and speed of the default pitch tracker against librosa's pyin and yin, on notes of known pitch.
 
-    python benchmarks/pitch.py [--step 3] [--out benchmarks/results/pitch.json]
+    python -m benchmarks.pitch [--step 3] [--out benchmarks/results/pitch.json]
 
 Every tracker sees the same clips at 22.05 kHz and answers once per 1024 samples, for the middle of each frame. The two
 of librosa search 61..2250 Hz with their default window (2048 samples), which suits these notes; the default tracker
@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import librosa
-import notes
 import numpy as np
-from notes import HOP, RATE_HZ, Clip
 
 from analysis.properties.pitch import Pitch, semitones
+from benchmarks import notes
+from benchmarks.notes import HOP, RATE_HZ, Clip
 
 Track = tuple[np.ndarray, np.ndarray]
 """MIDI note and voicing of each frame."""

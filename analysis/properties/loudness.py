@@ -47,9 +47,10 @@ def level_db(audio: Array, grid: FrameGrid, window_s: float) -> Array:
     """Level ``[B, T]`` of ``[B, channels, N]``: RMS in dB, at least ``FLOOR_DB``, over windows of a frame or more."""
     length = max(grid.hop_samples, window_s * grid.sample_rate_hz)
     first, last = (np.clip(bound, 0, grid.samples) for bound in grid.bounds(length))
-    energy = np.zeros((len(audio), grid.samples + 1))
-    np.cumsum(np.square(audio, dtype=np.float64).mean(axis=1), axis=1, out=energy[:, 1:])
-    power = (energy[:, last] - energy[:, first]) / np.maximum(last - first, 1)
+    power = np.empty((len(audio), grid.frames))
+    for clip, row in zip(audio, power, strict=True):
+        energy = np.append(0, np.cumsum(np.square(clip, dtype=np.float64).mean(axis=0)))
+        row[:] = (energy[last] - energy[first]) / np.maximum(last - first, 1)
     return np.asarray(10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))), np.float32)
 
 
