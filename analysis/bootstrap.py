@@ -64,8 +64,11 @@ def group_weights(group: str, replicates: int = REPLICATES, *, seed: int = 0, bl
 
 
 def interval(value: npt.ArrayLike, replicates: FloatArray, level: float = LEVEL) -> Interval:
-    """Put a percentile interval around ``value`` ``[...]`` from replicates ``[B, ...]``; NaN where any is NaN."""
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    """Put a percentile interval around ``value`` ``[...]`` from replicates ``[B, ...]``; NaN where any is NaN.
+
+    The ends are replicates, not interpolated between two: a replicate may be infinite (a time never reached).
+    """
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
     return Interval(np.asarray(value, dtype=np.float64), np.asarray(low), np.asarray(high))
 
 

@@ -74,7 +74,7 @@ class Probe:
         outputs = self._outputs(features, t).cpu().numpy()
         if self.info.bins is None:
             return np.asarray(outputs[:, 0])
-        return self.info.bins.centres[outputs.argmax(axis=1)].astype(np.float32)
+        return np.asarray(self.info.bins.centres[outputs.argmax(axis=1)], dtype=np.float32)
 
     def require(self, source: Source, encoder_sha256: str | None) -> None:
         """Raise ``SourceError`` unless features of this source, through this SAE, are what the probe was fitted on."""
