@@ -97,7 +97,7 @@ def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
         final_name = "clean estimate of the last finished step"
     with torch.inference_mode():
         batch = np.stack([latent[:frames].astype(np.float32) for latent in latents])
-        decoded = codec.decode(torch.from_numpy(batch)).numpy()
+        decoded = codec.decode(torch.from_numpy(batch)).cpu().numpy()
     final = final if final.size else decoded[-1]
     if not (np.isfinite(decoded).all() and np.isfinite(final).all()):
         notes.append("Some samples are not finite numbers; they are treated as silence.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.codecs.base import Codec
+from harness import registry
 from harness.errors import InputError
 from harness.files import whole
 from harness.report import context, markup
@@ -44,7 +45,8 @@ def build_report(trace: Trace, codec: Codec, out: Path, *, audio_steps: int = 9)
     """
     _check_codec(trace, codec)
     gathered = context.gather(trace, codec, audio_steps)
-    panels = [pkgutil.resolve_name(target)(gathered) for target in PANELS.values()]
+    targets = {**PANELS, **registry.table("panels", PANELS)}  # the built-in ones first, in their order
+    panels = [pkgutil.resolve_name(target)(gathered) for target in targets.values()]
     prompt = " ".join(str(trace.request.get("prompt", "")).split())
     title = f"{prompt[:80] or '(empty prompt)'} · {trace.generator_id}"
     page = markup.render(title, panels, gathered.notes)

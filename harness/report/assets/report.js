@@ -35,8 +35,8 @@
   });
   dark.addEventListener("change", repaint);
 
-  /* Figures. */
-  const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  /* Figures. The buttons are listed because plotly's own set has one that uploads the data. */
+  const settings = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   const coarse = matchMedia("(pointer: coarse)").matches;
   for (const source of document.querySelectorAll("script.plot-data")) {
     const spec = JSON.parse(source.textContent);

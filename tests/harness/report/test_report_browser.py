@@ -94,6 +94,12 @@ def test_all_figures_are_drawn(open_page):
     assert "</script>" in page.locator(".prompt").text_content()
 
 
+def test_no_button_sends_data_away(open_page):
+    page = open_page()
+    titles = page.evaluate("[...document.querySelectorAll('.modebar-btn')].map(button => button.dataset.title)")
+    assert set(titles) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_theme_follows_the_system_and_can_be_toggled(open_page, scheme):
     page = open_page(color_scheme=scheme)

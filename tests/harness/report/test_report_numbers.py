@@ -97,6 +97,11 @@ def test_energy_is_the_rms_over_channels(make_trace):
     assert energy.x1_hat[4] == pytest.approx(np.sqrt((trace.x_t[5] ** 2).mean(axis=1)), rel=1e-4)
 
 
+def test_energy_of_many_steps_is_thinned(make_trace):
+    steps = Energy.of(make_trace(steps=200, duration_s=0.1)).steps
+    assert (len(steps), steps[0], steps[-1]) == (128, 0, 199)
+
+
 @pytest.mark.parametrize(("rate_hz", "kind"), [(22050, "mpeg"), (44100, "mpeg"), (30000, "flac"), (96000, "flac")])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_players_hold_the_sound(rate_hz, kind, channels):

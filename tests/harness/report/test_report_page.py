@@ -205,6 +205,14 @@ def test_audio_that_is_not_finite_becomes_silence_with_a_note(page):
     assert any("not finite" in note.content for note in built.all("p", role="note"))
 
 
+def test_long_traces_are_decoded_from_their_beginning_only(page, monkeypatch):
+    monkeypatch.setattr("harness.report.context.EXCERPT_S", 0.25)
+    built = page(duration_s=1.0)
+    assert any("first 0.25 seconds only" in note.content for note in built.all("p", role="note"))
+    heat = built.plots()["trajectory-pitch"]["data"][0]["z"]
+    assert heat["shape"] == "6, 5"
+
+
 def test_guided_traces_work(page):
     built = page("A4", scale=1.5)
     assert "--guidance-scale 1.5" in built.one(id="command-text").content
