@@ -72,22 +72,32 @@ def reserved(out: Path, count: int, *, force: bool) -> Iterator[list[Path]]:
     Raises as ``check_output`` does, and ``StorageError`` when another process is writing there.
     """
     check_output(out, force=force)
-    folders = run_folders(out, count)
     made: list[Path] = []
     try:
-        try:
-            for folder in dict.fromkeys([out, *folders]):
-                _make(folder, made)
+        with _refusals(out):
+            _make(out, made)
             with tempfile.TemporaryFile(dir=out):
                 pass
-        except OSError as error:
-            raise StorageError(f"cannot write to {out}: {error.strerror}") from error
-        with _locked(out):
+        with locked(out):
+            check_output(out, force=force)  # again: another process may have finished meanwhile
+            folders = run_folders(out, count)
+            with _refusals(out):
+                for folder in folders:
+                    _make(folder, made)
             yield folders
     finally:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def _refusals(out: Path) -> Iterator[None]:
+    """Turn what the system refuses into ``StorageError``."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write to {out}: {error.strerror}") from error
 
 
 def _make(folder: Path, made: list[Path]) -> None:
@@ -99,8 +109,11 @@ def _make(folder: Path, made: list[Path]) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold an advisory lock on ``folder`` itself: no lock file is left, and a killed process frees it."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold an advisory lock on ``folder`` itself: no lock file is left, and a killed process frees it.
+
+    Raises ``StorageError`` when another process holds it.
+    """
     if fcntl is None:
         yield
         return
