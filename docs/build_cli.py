@@ -27,9 +27,16 @@ def reference() -> str:
         command = cli.get_command(root, name)
         if command is None:
             raise LookupError(name)
-        context = click.Context(command, info_name=name, parent=root, terminal_width=100)
-        parts.append(_section(f"harness {name}", command, context))
+        parts += _sections(command, click.Context(command, info_name=name, parent=root, terminal_width=100))
     return "\n".join(parts)
+
+
+def _sections(command: click.Command, context: click.Context) -> list[str]:
+    """Sections of a command and, if it is a group, of its subcommands."""
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    below = [click.Context(child, info_name=child.name, parent=context, terminal_width=100) for child in inner]
+    own = _section(context.command_path, command, context)
+    return [own, *(section for child in below for section in _sections(child.command, child))]
 
 
 def _section(title: str, command: click.Command, context: click.Context) -> str:

@@ -4,6 +4,7 @@ HarnessError
 ├── InputError        something the user gave cannot be used (exit code 2)
 ├── ExistsError       the output is already there and ``--force`` was not given (exit code 1)
 ├── TraceError        a trace file is damaged, foreign or too new (exit code 1)
+├── DatasetError      the same for a data set file (exit code 1)
 └── StorageError      disk full, not writable, in use by another process (exit code 1)
 
 Messages say what was given, what is allowed, and what to do next. ``generators`` and ``analysis`` raise ``ValueError``
@@ -31,6 +32,10 @@ class ExistsError(HarnessError):
 
 class TraceError(HarnessError, ValueError):
     """A trace file is damaged, foreign, or newer than this version reads."""
+
+
+class DatasetError(HarnessError, ValueError):
+    """A data set file is damaged, foreign, unfinished, or newer than this version reads."""
 
 
 class StorageError(HarnessError):

@@ -10,6 +10,7 @@ import torch
 
 from generators import GENERATORS
 from generators.base import Generator
+from generators.codecs import CODECS
 from generators.codecs.base import Codec
 from generators.folder import GENERATOR_FILE, read_config
 from harness import registry
@@ -31,6 +32,13 @@ def load_generator(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     _check_device(device)
     generator: Generator = kind.from_pretrained(folder, device=device, dtype=DTYPES[dtype])
     return generator
+
+
+def load_codec(name: str) -> Codec:
+    """Load a registered codec with its default weights. Raises ``InputError`` for an unknown name."""
+    kind = registry.find("codecs", CODECS, name)
+    codec: Codec = kind.from_pretrained() if hasattr(kind, "from_pretrained") else kind()
+    return codec
 
 
 def load_codec_of(trace: Trace) -> Codec:

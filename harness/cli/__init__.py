@@ -12,6 +12,7 @@ COMMANDS = {
     "generate": "harness.cli.generate:command",
     "inspect": "harness.cli.inspect:command",
     "report": "harness.cli.report:command",
+    "dataset": "harness.cli.dataset:command",
     "list": "harness.cli.list:command",
     "doctor": "harness.cli.doctor:command",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import click
@@ -45,6 +46,24 @@ def parse_settings(ctx: click.Context, param: click.Parameter, value: tuple[str,
         except ValueError:
             settings[key] = text
     return settings
+
+
+def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Split ``a,b,c``, each once; an option's callback."""
+    found = tuple(dict.fromkeys(part.strip() for part in (value or "").split(",") if part.strip()))
+    if value is not None and not found:
+        raise click.BadParameter("give at least one name.")
+    return found
+
+
+def numbers(low: float, high: float) -> Callable[[click.Context, click.Parameter, str | None], tuple[float, ...]]:
+    """Make an option's callback that reads ``x,y,z`` between ``low`` and ``high``."""
+    kind = FiniteRange(low, high)
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...]:
+        return tuple(kind.convert(text, param, ctx) for text in words(ctx, param, value))
+
+    return read
 
 
 def prompt_fault(text: str) -> str | None:

@@ -1,0 +1,66 @@
+"""What a data set can be built from, ready for ``build``: units and the collector that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from analysis import properties
+from analysis.source import Source
+from harness.datasets.audio import find_audio
+from harness.datasets.build import Collector, Unit
+from harness.datasets.collect import AudioCollector
+from harness.datasets.format import Plan
+from harness.datasets.rendered import rendered_units
+from harness.datasets.traces import TraceCollector, find_traces, trace_source
+from harness.models import load_codec
+from harness.store.reader import open_trace
+
+
+class Sources(NamedTuple):
+    """What ``build`` takes."""
+
+    units: Sequence[Unit]
+    collector: Collector[Any]
+    plan: Plan
+
+
+def audio_sources(
+    paths: Sequence[Path], codec_name: str, names: Sequence[str], seed: int = 0, *, rendered: int = 0
+) -> Sources:
+    """Audio files and folders, and a number of rendered clips, through a codec.
+
+    Raises ``InputError`` for unknown names, paths that do not exist and folders without audio.
+    """
+    _check(names)
+    units: list[Unit] = [*find_audio(paths)]
+    if rendered:
+        units += rendered_units(rendered, seed)
+    codec = load_codec(codec_name)
+    source = Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
+    plan = Plan(source, codec.frame_rate_hz, codec.sample_rate_hz, tuple(names), seed=seed)
+    return Sources(units, AudioCollector(codec_name, plan), plan)
+
+
+def trace_sources(
+    paths: Sequence[Path], names: Sequence[str], hook_point: str, times: Sequence[float], seed: int = 0
+) -> Sources:
+    """Traces, at one hook point and some t; the first trace decides which model they must be of.
+
+    Raises ``InputError`` for unknown names, paths without a trace and a hook point that was not recorded.
+    """
+    _check(names)
+    units = find_traces(paths)
+    with open_trace(units[0].path) as trace:
+        source = trace_source(trace, hook_point)
+        plan = Plan(
+            source, trace.frame_rate_hz, trace.sample_rate_hz, tuple(names), tuple(sorted(set(times))), seed=seed
+        )
+    return Sources(units, TraceCollector(plan), plan)
+
+
+def _check(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` that lists the properties when one of ``names`` is not there."""
+    for name in names:
+        properties.load(name)
