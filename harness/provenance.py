@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -19,13 +20,9 @@ PACKAGES = ("torch", "numpy", "scipy", "diffusers", "transformers", "librosa", "
 
 def versions() -> dict[str, str]:
     """Version of this project, of Python, and of every installed package of ``PACKAGES``."""
-    found = {"audio-diffusion-harness": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {name: _installed(name) for name in PACKAGES}
+    found = {name: release for name, release in installed.items() if release is not None}
+    return {"audio-diffusion-harness": __version__, "python": platform.python_version(), **found}
 
 
 def hardware(device: str = "cpu") -> dict[str, Any]:
@@ -50,6 +47,15 @@ def describe(generator: Generator) -> dict[str, Any]:
         "versions": versions(),
         "hardware": hardware(device),
     }
+
+
+@functools.cache
+def _installed(name: str) -> str | None:
+    """Release of an installed distribution. Kept, because finding one out means parsing all of its metadata."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:
