@@ -29,7 +29,7 @@ def load_generator(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     kind, folder = _locate(name)
     if dtype not in DTYPES:
         raise InputError(registry.unknown("dtype", dtype, list(DTYPES)))
-    _check_device(device)
+    check_device(device)
     generator: Generator = kind.from_pretrained(folder, device=device, dtype=DTYPES[dtype])
     return generator
 
@@ -42,14 +42,18 @@ def load_codec(name: str) -> Codec:
 
 
 def load_codec_of(trace: Trace) -> Codec:
-    """Load the codec a trace was made with. Raises ``InputError`` when its weights are not the trace's."""
-    codec = load_generator(trace.generator_id).codec
-    if codec.weights_sha256 != trace.metadata["codec_weights_sha256"]:
+    """Load the codec of the generator a trace was made with, onto the CPU; ``require_codec`` says if it still fits."""
+    return load_generator(trace.generator_id).codec
+
+
+def require_codec(trace: Trace, codec: Codec) -> None:
+    """Raise ``InputError`` if ``codec`` would decode the latents of ``trace`` to something else than they were."""
+    made_with = trace.codec_id, trace.metadata["codec_weights_sha256"]
+    if (codec.id, codec.weights_sha256) != made_with:
         raise InputError(
-            f"{trace.path} was made with other weights of the codec {trace.codec_id!r} than {trace.generator_id!r} has "
-            "now; generate again, or install the version it was made with"
+            f"{trace.path} was made with codec {made_with[0]!r}, weights {made_with[1][:12]}; this is {codec.id!r}, "
+            f"weights {codec.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
         )
-    return codec
 
 
 def _locate(name: str) -> tuple[Any, Path | None]:
@@ -64,8 +68,8 @@ def _locate(name: str) -> tuple[Any, Path | None]:
     return registry.find("generators", GENERATORS, name), None
 
 
-def _check_device(device: str) -> None:
-    """Refuse a device torch does not know or does not have."""
+def check_device(device: str) -> None:
+    """Raise ``InputError`` for a device that torch does not know or does not have."""
     try:
         kind = torch.device(device).type
     except RuntimeError:

@@ -1,14 +1,15 @@
 """What a run folder holds, which runs share an output folder, and who may write there.
 
-A run folder holds ``audio.wav``, ``trace.h5``, ``report.html`` and ``request.json``. One request: the folder is the
-output folder itself; several: ``000``, ``001``, ... inside it.
+A run folder holds ``audio.wav``, ``trace.h5``, ``report.html`` and ``request.json``, and ``decoded.h5`` where what was
+decoded could not go into the trace. One request: the folder is the output folder itself; several: ``000``, ``001``, ...
+inside it.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +24,8 @@ AUDIO = "audio.wav"
 TRACE = "trace.h5"
 REPORT = "report.html"
 REQUEST = "request.json"
-FILES = (AUDIO, TRACE, REPORT, REQUEST)
+DECODED = "decoded.h5"
+FILES = (AUDIO, TRACE, REPORT, REQUEST, DECODED)
 
 
 def run_folders(out: Path, count: int) -> list[Path]:
@@ -42,6 +44,19 @@ def trace_path(path: Path) -> Path:
     if not path.exists():
         raise InputError(f"{path} does not exist; give a run folder or a trace file")
     return path
+
+
+def trace_paths(paths: Iterable[Path]) -> list[Path]:
+    """List the traces meant by run folders, folders of runs, and trace files, each once.
+
+    Raises ``InputError`` where there is none.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        inside = sorted(path.rglob(TRACE)) if path.is_dir() else []
+        for file in inside or [trace_path(path)]:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
 
 
 def check_output(out: Path, *, force: bool) -> None:

@@ -121,6 +121,8 @@ class EmergenceAccumulator:
             raise ValueError(f"{self.property}: no run has a valid frame (silent or unvoiced throughout?)")
         frames = self._sums["frames"]
         means = {name: sums / frames for name, sums in self._sums.items()}
+        for share in ("correct", "committed", "clean_correct"):
+            means[share] = means[share].clip(0, 1)  # weighted sums round: a share of all may come out above 1
         chance = means["target"].max(axis=1)
         ceiling = means["clean_correct"][:, 0]
         headroom = np.where(ceiling > chance, ceiling - chance, np.nan)[:, None]
@@ -186,6 +188,8 @@ class EmergenceAccumulator:
                     f"{self.property} of run {run_id!r}: {name} is {array.shape}; expected {shape} for {states} "
                     f"states, {frames} frames and {classes} classes. Other steps need an accumulator of their own"
                 )
+        if not all(np.isfinite(array).all() for array in (probabilities, clean) if array is not None):
+            raise ValueError(f"{self.property} of run {run_id!r}: the decode holds NaN; is the trace complete?")
         if frames and target.max() >= classes:
             raise ValueError(f"{self.property} of run {run_id!r}: class {target.max()}; there are only {classes}")
         return states, frames, classes

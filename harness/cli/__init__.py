@@ -11,8 +11,12 @@ from harness.cli.options import debug_option
 COMMANDS = {
     "generate": "harness.cli.generate:command",
     "inspect": "harness.cli.inspect:command",
+    "decode": "harness.cli.decode:command",
     "report": "harness.cli.report:command",
     "dataset": "harness.cli.dataset:command",
+    "train-sae": "harness.cli.train_sae:command",
+    "train-probes": "harness.cli.train_probes:command",
+    "sae": "harness.cli.sae:command",
     "list": "harness.cli.list:command",
     "doctor": "harness.cli.doctor:command",
 }

@@ -14,7 +14,7 @@ from analysis.source import Source
 from harness.datasets.collect import measure
 from harness.datasets.format import FileRecord, Part, Plan
 from harness.errors import InputError
-from harness.runs import trace_path
+from harness.runs import trace_paths
 from harness.store.reader import Trace, open_trace
 
 
@@ -84,12 +84,7 @@ class TraceCollector:
 
 def find_traces(paths: Sequence[Path]) -> list[TraceFile]:
     """List the traces meant by run folders, folders of runs, and trace files. Raises ``InputError`` for none."""
-    found: dict[Path, TraceFile] = {}
-    for path in paths:
-        inside = sorted(path.rglob("trace.h5")) if path.is_dir() else []
-        for file in inside or [trace_path(path)]:
-            found.setdefault(file.resolve(), TraceFile(file))
-    return list(found.values())
+    return [TraceFile(path) for path in trace_paths(paths)]
 
 
 def trace_source(trace: Trace, hook_point: str) -> Source:

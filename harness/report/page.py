@@ -8,8 +8,8 @@ from pathlib import Path
 
 from generators.codecs.base import Codec
 from harness import registry
-from harness.errors import InputError
 from harness.files import whole
+from harness.models import require_codec
 from harness.report import context, markup
 from harness.report.panels import PANELS
 from harness.store.reader import Trace
@@ -43,7 +43,7 @@ def build_report(trace: Trace, codec: Codec, out: Path, *, audio_steps: int = 9)
     StorageError
         If ``out`` cannot be written.
     """
-    _check_codec(trace, codec)
+    require_codec(trace, codec)
     gathered = context.gather(trace, codec, audio_steps)
     targets = {**PANELS, **registry.table("panels", PANELS)}  # the built-in ones first, in their order
     panels = [pkgutil.resolve_name(target)(gathered) for target in targets.values()]
@@ -53,13 +53,3 @@ def build_report(trace: Trace, codec: Codec, out: Path, *, audio_steps: int = 9)
     with whole(out) as part:
         part.write_bytes(page.encode("utf-8", "replace"))
     return Report(out, gathered.finding)
-
-
-def _check_codec(trace: Trace, codec: Codec) -> None:
-    """Refuse a codec that would decode the latents to something else."""
-    made_with = trace.codec_id, trace.metadata["codec_weights_sha256"]
-    if (codec.id, codec.weights_sha256) != made_with:
-        raise InputError(
-            f"{trace.path} was made with codec {made_with[0]!r}, weights {made_with[1][:12]}; this is {codec.id!r}, "
-            f"weights {codec.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
-        )

@@ -7,7 +7,7 @@ from generators.closed_form import ClosedFormGenerator
 from generators.codecs.closed_form import FACTORS
 from harness import open_trace
 from harness.errors import HarnessError, InputError
-from harness.models import load_codec_of, load_generator
+from harness.models import load_codec_of, load_generator, require_codec
 from harness.pipeline import run
 
 
@@ -57,7 +57,7 @@ def test_codec_of_a_trace_is_the_one_it_was_made_with(tmp_path):
     (result,) = run(load_generator(str(model)), [request], tmp_path / "run", trace=True)
     assert result.trace is not None
     with open_trace(result.trace) as trace:
-        assert load_codec_of(trace).id == "closed-form"
+        require_codec(trace, load_codec_of(trace))
         ClosedFormGenerator([FACTORS[0], FACTORS[2], FACTORS[1]]).save_pretrained(model)
-        with pytest.raises(InputError, match="other weights of the codec"):
-            load_codec_of(trace)
+        with pytest.raises(InputError, match="was made with codec 'closed-form', weights"):
+            require_codec(trace, load_codec_of(trace))

@@ -39,11 +39,6 @@ class StopAt:
         raise Stop
 
 
-@pytest.fixture(scope="session")
-def generator() -> ClosedFormGenerator:
-    return ClosedFormGenerator.from_pretrained()
-
-
 MakeTrace = Callable[..., Trace]
 
 

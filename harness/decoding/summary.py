@@ -1,0 +1,76 @@
+"""What a decode comes to: the document of ``harness decode --json``, and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from analysis.bootstrap import Interval
+from analysis.emergence import EmergenceCurve, compare_order
+from harness.decoding.artifacts import CLEAN, VIEWS
+from harness.decoding.decode import Decoded
+from harness.decoding.emergence import Curves, Emergence
+
+
+def run_document(trace: str, decoded: Decoded, curves: Curves) -> dict[str, Any]:
+    """Describe one run: accuracies of its finished steps; None where no frame of the final sound has the property."""
+    return {
+        "trace": trace,
+        "properties": {
+            name: _property(decoded.steps, {view: curves.get((name, (view, CLEAN))) for view in VIEWS})
+            for name in decoded.properties
+        },
+    }
+
+
+def group_document(group: Emergence, curves: Curves) -> dict[str, Any]:
+    """Describe runs taken together: every curve in full, and the order of emergence in the clean estimate."""
+    by_property: dict[str, dict[str, Any]] = {}
+    for (name, (view, how)), curve in curves.items():
+        by_property.setdefault(name, {}).setdefault(view, {})[how] = curve.to_json()
+    estimated = first_view(curves)
+    return {
+        "traces": list(group.runs.values()),
+        "properties": by_property,
+        "order": compare_order(list(estimated.values())).to_json() if len(estimated) > 1 else None,
+    }
+
+
+def first_view(curves: Curves) -> dict[str, EmergenceCurve]:
+    """Pick the clean-trained curves of the clean estimate, by property."""
+    return {name: curve for (name, decoder), curve in curves.items() if decoder == (VIEWS[0], CLEAN)}
+
+
+def finding(curves: Curves) -> str:
+    """Say in one sentence from which step on the clean estimate has what it will end with."""
+    estimated = first_view(curves)
+    if not estimated:
+        return "The final sound has none of the properties, so there is nothing to compare."
+    ranked = sorted(estimated.values(), key=lambda curve: curve.commit_step.value)
+    clauses = [f"{curve.property} {_since(curve)}" for curve in ranked]
+    listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+    return f"In half of the frames the decode of the clean estimate is the final one for good: {listed}."
+
+
+def _since(curve: EmergenceCurve) -> str:
+    step = int(curve.commit_step.value)
+    return f"from step {step} (t = {curve.commit_t:.2f})" if step else "from the first step"
+
+
+def _property(steps: int, views: Mapping[str, EmergenceCurve | None]) -> dict[str, Any]:
+    estimated = views[VIEWS[0]]
+    return {
+        **{view: _accuracy(steps, curve) for view, curve in views.items()},
+        "chance": None if estimated is None else float(estimated.chance.value),
+        "commit_step": None if estimated is None else int(estimated.commit_step.value),
+        "commit_t": None if estimated is None else estimated.commit_t,
+    }
+
+
+def _accuracy(steps: int, curve: EmergenceCurve | None) -> dict[str, Any]:
+    undefined = np.full(steps, np.nan)
+    accuracy = Interval(undefined, undefined, undefined) if curve is None else curve.accuracy[:steps]
+    numbers = accuracy.to_json()
+    return {"accuracy": numbers["value"], "low": numbers["low"], "high": numbers["high"]}
