@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StorageError
+from harness.errors import ExistsError, StorageError
 
 
 @contextmanager
@@ -26,6 +26,14 @@ def whole(path: Path) -> Iterator[Path]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_free(folder: Path, *, force: bool) -> None:
+    """Raise ``ExistsError`` unless ``folder`` is empty, not there yet, or may be written into (``force``)."""
+    if folder.is_dir() and not force and any(folder.iterdir()):
+        raise ExistsError(f"{folder} is not empty; give another folder, or --force to write into it")
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"cannot write to {folder}: it is not a folder")
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,15 @@ def answer(document: Mapping[str, Any]) -> None:
     """Print the JSON document, if one was asked for."""
     if wants_json():
         click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people: the first column to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for first, *rest in cells:
+        shown = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        say("  ".join(["", first.ljust(widths[0]), *shown]).rstrip())
 
 
 def quoted(text: str, limit: int = 72) -> str:

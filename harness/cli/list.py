@@ -12,12 +12,14 @@ from harness.cli.options import debug_option, json_option
 @json_option
 @debug_option
 def command() -> None:
-    """List the generators and codecs that are built in or that installed packages add."""
+    """List what can be named: generators, codecs, SAE architectures, properties."""
+    from analysis.properties import PROPERTIES
+    from analysis.sae import ARCHITECTURES
     from generators import GENERATORS
     from generators.codecs import CODECS
     from harness import registry
 
-    groups = {"generators": GENERATORS, "codecs": CODECS}
+    groups = {"generators": GENERATORS, "codecs": CODECS, "architectures": ARCHITECTURES, "properties": PROPERTIES}
     document = {
         group: {
             name: {"class": target, "built_in": name in builtin}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -127,7 +130,7 @@ def _collect(
         return
     # spawn: a process forked from one that has run torch may hang in its thread pool.
     pool = ProcessPoolExecutor(
-        min(workers, len(units)), multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+        min(workers, len(units)), multiprocessing.get_context("spawn"), initializer=_prepare_worker
     )
     try:
         futures: list[Future[Skipped | None]] = [pool.submit(work, unit) for unit in units]
@@ -139,6 +142,20 @@ def _collect(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the parent, end with it even if it is killed, and use one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _collect_one(collector: Collector[UnitT], shards: Shards, unit: UnitT) -> Skipped | None:

@@ -1,4 +1,4 @@
-"""Rendered clips as units: melodies of known notes from the recipe of ``mini``, played by FluidSynth."""
+"""Rendered clips as units: random notes of known pitch, as the recipe of ``mini`` plays them with FluidSynth."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ CLIPS = 32
 """Melodies in a unit."""
 FINISHES = 2
 """How often each is tilted and levelled anew."""
+MOST_NOTES = 12
+"""Of a melody of 5 s. Frames of one note resemble one another, so many notes teach more than many frames."""
+RESTS = 0.08
+"""Share of the notes after the first that are rests."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,18 @@ class RenderedClips:
                 )
 
     def _play(self) -> list[np.ndarray]:
-        from generators.mini.recipe.render import FRAMES, held_out, play, random_clips
+        from generators.mini.recipe.render import FRAMES, held_out, play
         from generators.mini.score import spread
         from generators.mini.vocabulary import HIGHEST_MIDI, INSTRUMENTS, LOWEST_MIDI
 
-        if not self.held_out:
-            return [clip.audio for clip in random_clips(self.seed, self.count, FRAMES)]
         rng, names = np.random.default_rng((self.seed, 0)), list(INSTRUMENTS)
         plans = []
         for index in range(self.count):
             instrument = names[index % len(names)]
-            midis = [midi for midi in range(LOWEST_MIDI, HIGHEST_MIDI + 1) if held_out(instrument, midi)]
-            chosen = [int(midi) for midi in rng.choice(midis, rng.integers(1, 5))]
-            plans.append((instrument, tuple(spread(chosen, FRAMES)), FRAMES, int(rng.integers(45, 120))))
+            allowed = [n for n in range(LOWEST_MIDI, HIGHEST_MIDI + 1) if held_out(instrument, n) == self.held_out]
+            notes = rng.choice(allowed, rng.integers(1, MOST_NOTES + 1))
+            midis = [int(note) if i == 0 or rng.random() > RESTS else None for i, note in enumerate(notes)]
+            plans.append((instrument, tuple(spread(midis, FRAMES)), FRAMES, int(rng.integers(45, 120))))
         return [clip.audio for clip in play(plans)]
 
 

@@ -1,0 +1,1 @@
+"""Training on data sets: SAEs and probes, with the folders they leave."""
