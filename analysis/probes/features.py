@@ -95,7 +95,7 @@ class DenseFeatures(Features):
             raise ValueError(
                 f"dense features must be float32 [frames, features]; got {self.values.dtype} {tuple(self.values.shape)}"
             )
-        _require_finite(self.values)
+        object.__setattr__(self, "values", _constant(self.values))
 
     @property
     def frames(self) -> int:
@@ -163,7 +163,7 @@ class SparseFeatures(Features):
             )
         if self.indices.numel() and not 0 <= int(self.indices.min()) <= int(self.indices.max()) < self.d_sae:
             raise ValueError(f"feature indices must lie in 0..{self.d_sae - 1}; got {int(self.indices.max())}")
-        _require_finite(self.values)
+        object.__setattr__(self, "values", _constant(self.values))
 
     @property
     def frames(self) -> int:
@@ -250,6 +250,8 @@ class _SparseMatmul(torch.autograd.Function):
         return ctx.features.transposed_matmul(gradients[0]), None
 
 
-def _require_finite(values: Tensor) -> None:
+def _constant(values: Tensor) -> Tensor:
+    """Cut the values loose from the SAE that computed them; refuse NaN."""
     if not bool(torch.isfinite(values).all()):
         raise ValueError("features hold NaN or infinite values; drop those frames or repair the latents first")
+    return values.detach()

@@ -168,6 +168,8 @@ def test_refusals():
         total.add("b", probabilities[1:], target)
     with pytest.raises(ValueError, match="class 4; there are only 4"):
         total.add("b", probabilities, target * 0 + 4)
+    with pytest.raises(ValueError, match="run 'b': the decode holds NaN"):
+        total.add("b", probabilities * np.nan, target)
     curve = total.curve()
     with pytest.raises(ValueError, match="accuracy of a curve with 6 states"):
         replace(curve, accuracy=curve.accuracy[1:])
