@@ -33,10 +33,7 @@ docs: $(VENV)/.installed-dev ## Rewrite the generated pages (docs/cli.md)
 	$(BIN)/python docs/build_cli.py
 
 mini: $(VENV)/.installed-dev ## Train the shipped `mini` generator again (hours; resumes where it stopped)
-	$(BIN)/python -m generators.mini.recipe.codec --work work/mini
-	$(BIN)/python -m generators.mini.recipe.dataset render --work work/mini
-	$(BIN)/python -m generators.mini.recipe.dataset encode --work work/mini
-	$(BIN)/python -m generators.mini.recipe.flow --work work/mini
+	$(BIN)/python -m generators.mini.recipe $(ARGS)
 	cd generators/mini/checkpoint && sha256sum *.safetensors > SHA256SUMS
 
 lock: ## Rewrite constraints.txt from a fresh environment with the newest releases
