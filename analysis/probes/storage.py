@@ -10,6 +10,7 @@ from typing import Any
 
 from safetensors.torch import load, save
 
+from analysis.files import replace_file
 from analysis.probes.probe import Probe, ProbeInfo
 from analysis.properties.bins import Bins
 from analysis.source import Source
@@ -33,8 +34,8 @@ def save_probe(probe: Probe, directory: str | Path, name: str | None = None) -> 
     tensors = save({"weights": probe.weights.contiguous(), "bias": probe.bias.contiguous()})
     described = asdict(probe.info) | {"bins": probe.info.bins and asdict(probe.info.bins)}
     record = {"format": FORMAT, "version": VERSION, "tensors_sha256": _sha256(tensors), **described}
-    _replace(folder / f"{stem}.safetensors", tensors)
-    _replace(folder / f"{stem}.json", json.dumps(record, indent=1, allow_nan=False).encode())
+    replace_file(folder / f"{stem}.safetensors", tensors)
+    replace_file(folder / f"{stem}.json", json.dumps(record, indent=1, allow_nan=False).encode())
     return folder / f"{stem}.json"
 
 
@@ -80,12 +81,3 @@ def _info(record: dict[str, Any]) -> ProbeInfo:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

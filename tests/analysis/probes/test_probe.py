@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.feature_selection import f_classif
 
 from analysis.probes import (
     DenseFeatures,
     ProbeFileError,
     ProbeTask,
+    SparseFeatures,
+    f_ratios,
     load_probe,
     save_probe,
     score_values,
@@ -20,7 +23,10 @@ from analysis.probes import (
     train_probe,
     train_regression,
 )
+from analysis.probes.calibration import fit_temperature
 from analysis.properties.bins import Bins
+from analysis.sae.base import build
+from analysis.sae.config import SAEConfig
 from analysis.source import Source, SourceError
 
 SOURCE = Source(model_id="mini-codec", weights_sha256="ab" * 32, hook_point="latents", d_in=8)
@@ -161,9 +167,25 @@ def test_no_labels_and_wrong_lengths_are_refused(latents, task):
         train_probe(latents[0].take(np.arange(5)), task, SOURCE)
 
 
-def test_temperature_repairs_overconfidence():
-    from analysis.probes.calibration import fit_temperature
+def test_f_ratios_match_scikit_learn(latents, task):
+    rows = task.rows("train")
+    part = latents[0].take(rows)
+    np.testing.assert_allclose(
+        f_ratios(part, task.target[rows], 6), f_classif(part.values.numpy(), task.target[rows])[0], rtol=1e-3
+    )
 
+
+def test_sae_codes_are_features(latents):
+    """What an SAE returns goes straight into a probe's features."""
+    sae = build(SAEConfig("random", d_in=8, d_sae=32, k=4))
+    code = sae.encode_sparse(latents[0].values)
+    features = SparseFeatures(*code, sae.config.d_sae)
+    assert len(features.entries().value) == 4 * features.frames
+    weights = torch.randn(32, 3)
+    torch.testing.assert_close(features.matmul(weights), code.to_dense(32) @ weights)
+
+
+def test_temperature_repairs_overconfidence():
     random = np.random.default_rng(0)
     logits = random.normal(size=(4000, 5)) * 2
     target = (logits + random.gumbel(size=logits.shape)).argmax(1)  # so that softmax(logits) is the truth
