@@ -44,12 +44,11 @@ class HiddenCapture:
                 raise InputError(unknown("hidden pattern", pattern, known))
         return frozenset(name for pattern in self.patterns for name in fnmatch.filter(known, pattern))
 
-    def keep(self, output: Tensor, batch: int) -> Tensor | None:
-        """Strided copy of one output, or None when it is not one floating-point tensor ``[B, ..., D]`` per request."""
+    def thin(self, output: Tensor, batch: int) -> Tensor | None:
+        """Apply the stride to one output; None when it is not one floating-point tensor ``[B, ..., D]`` per request."""
         if output.ndim < 2 or len(output) != batch or not output.is_floating_point():
             return None
-        kept = output[:, :: self.stride] if output.ndim > 2 else output
-        return snapshot(kept, HIDDEN_DTYPES[self.dtype])
+        return output[:, :: self.stride] if output.ndim > 2 else output
 
 
 def storable(dtype: torch.dtype) -> torch.dtype:
@@ -62,14 +61,18 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def snapshot(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Copy ``value`` to the CPU; from a CUDA device the copy may still be under way (see ``Fence``)."""
+def room(value: Tensor, dtype: torch.dtype, *lead: int) -> Tensor:
+    """Memory of the CPU in which ``snapshot`` can put tensors like ``value``; ``lead`` are axes in front of its own."""
+    return torch.empty((*lead, *value.shape), dtype=dtype, pin_memory=value.device.type == "cuda")
+
+
+def snapshot(value: Tensor, target: Tensor) -> None:
+    """Copy ``value`` to ``target``; from a CUDA device the copy may still be under way (see ``Fence``)."""
     source = value.detach()
     cuda = source.device.type == "cuda"
     if cuda:
-        source = source.to(dtype).contiguous()
-    target = torch.empty(source.shape, dtype=dtype, pin_memory=cuda)
-    return target.copy_(source, non_blocking=cuda)
+        source = source.to(target.dtype).contiguous()
+    target.copy_(source, non_blocking=cuda)
 
 
 class Fence:

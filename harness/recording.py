@@ -18,14 +18,15 @@ from harness.store.writer import TraceWriter
 
 @dataclass
 class Record:
-    """What one update left behind, on the CPU, batch axis first. The last record holds the final state alone."""
+    """What one update left behind, on the CPU. The last record holds the final state alone."""
 
     step: int
     x_t: Tensor
-    velocity: dict[str, Tensor] = field(default_factory=dict)
-    """Name on the branch axis -> ``[B, T, C]``."""
-    hidden: dict[tuple[str, str], Tensor] = field(default_factory=dict)
-    """(module path, branch) -> ``[B, ..., D]``."""
+    """``[B, T, C]``."""
+    velocity: Tensor
+    """``[branches and guided, B, T, C]``."""
+    hidden: dict[str, Tensor] = field(default_factory=dict)
+    """Module path -> ``[branches, B, ..., D]``."""
     fence: Fence | None = None
     """When the copies are whole."""
 
@@ -80,20 +81,14 @@ class Recording:
     def _write(self, record: Record) -> None:
         if record.fence is not None:
             record.fence.wait()
-        states = record.x_t.numpy()
-        velocity = {name: value.numpy() for name, value in record.velocity.items()}
-        hidden = {key: value.numpy() for key, value in record.hidden.items()}
+        states, velocity = record.x_t.numpy(), record.velocity.numpy()
+        hidden = {name: outputs.numpy() for name, outputs in record.hidden.items()}
         self._overflowed |= {
-            name for (name, _), output in hidden.items() if output.dtype == np.float16 and np.isinf(output).any()
+            name for name, outputs in hidden.items() if outputs.dtype == np.float16 and np.isinf(outputs).any()
         }
         for index, writer in enumerate(self._writers):
             if record.step == self._layout.steps:
                 writer.write_final(states[index])
-                continue
-            outputs: dict[str, list[np.ndarray]] = {}
-            for module in self._layout.hidden:
-                if record.step in module.steps:
-                    outputs[module.name] = [hidden[module.name, branch][index] for branch in self._layout.branches]
-            writer.write_step(
-                record.step, states[index], [velocity[name][index] for name in self._layout.velocities], outputs
-            )
+            else:
+                own = {name: outputs[:, index] for name, outputs in hidden.items()}
+                writer.write_step(record.step, states[index], velocity[:, index], own)

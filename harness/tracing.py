@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from generators.base import Generation, GenerationRequest, Generator, HookPoint
-from harness.capture import Fence, HiddenCapture, dtype_name, snapshot, storable
+from harness.capture import HIDDEN_DTYPES, Fence, HiddenCapture, dtype_name, room, snapshot, storable
 from harness.errors import ExistsError, InputError, StorageError, TraceError
 from harness.provenance import hardware, versions
 from harness.recording import Record, Recording
@@ -77,6 +77,7 @@ class Tracer:
         self._generator = generator
         self._requests = [generator.resolve(request) for request in requests]
         self._plan = generator.plan(self._requests[0])
+        self._names: tuple[str, ...] = (*self._plan.branches, GUIDED)
         self._paths = [Path(path) for path in paths]
         self._capture = HiddenCapture(tuple(hidden), hidden_every, hidden_stride, hidden_dtype)
         self._modules = self._capture.modules(generator)
@@ -114,8 +115,11 @@ class Tracer:
             raise ValueError(f"the generator showed {point.name} of step {point.step} before its x_t")
         if point.name == "velocity":
             self._see_velocity(record, point, value)
-        elif (kept := self._capture.keep(value, len(self._paths))) is not None:
-            record.hidden[point.name, str(point.branch)] = kept
+        elif (kept := self._capture.thin(value, len(self._paths))) is not None:
+            if point.name not in record.hidden:
+                dtype = HIDDEN_DTYPES[self._capture.dtype]
+                record.hidden[point.name] = room(kept, dtype, len(self._plan.branches))
+            snapshot(kept, record.hidden[point.name][self._names.index(point.branch or GUIDED)])
 
     def finish(self, generations: Sequence[Generation]) -> None:
         """Store audio and notes, wait for the disk, and mark the traces complete.
@@ -145,15 +149,19 @@ class Tracer:
         expected = (len(self._paths), self._plan.frames, self._plan.channels)
         if tuple(value.shape) != expected:
             raise ValueError(f"the tracer was set up for x_t of shape {expected}, but was shown {tuple(value.shape)}")
-        self._record = Record(point.step, snapshot(value, storable(value.dtype)))
-        if point.step == len(self._plan.times) - 1:
-            self._final = self._record.x_t
-            self._submit(self._record, value.device)
+        dtype = storable(value.dtype)
+        last = point.step == len(self._plan.times) - 1
+        record = Record(point.step, room(value, dtype), room(value, dtype, 0 if last else len(self._names)))
+        snapshot(value, record.x_t)
+        self._record = record
+        if last:
+            self._final = record.x_t
+            self._submit(record, value.device)
 
     def _see_velocity(self, record: Record, point: HookPoint, value: Tensor) -> None:
         if self._recording is None:
             self._create(record, value)
-        record.velocity[point.branch or GUIDED] = snapshot(value, record.x_t.dtype)
+        snapshot(value, record.velocity[self._names.index(point.branch or GUIDED)])
         if point.branch is None:
             self._submit(record, value.device)
 
@@ -165,11 +173,10 @@ class Tracer:
 
     def _create(self, record: Record, value: Tensor) -> None:
         """Create the files, now that step 0 has shown every shape."""
-        outputs = {name: output for (name, _), output in record.hidden.items()}
         for pattern in self._capture.patterns:
-            if not fnmatch.filter(outputs, pattern):
+            if not fnmatch.filter(record.hidden, pattern):
                 raise InputError(f"no module of hidden pattern {pattern!r} returns one tensor per request; take others")
-        layout = self._layout(record.x_t.dtype, outputs)
+        layout = self._layout(record.x_t.dtype, {name: outputs[0] for name, outputs in record.hidden.items()})
         self._check_room(layout)
         self._recording = Recording(self._paths, layout, self._metadata(value), force=self._force)
 

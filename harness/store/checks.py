@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -22,6 +22,23 @@ def faults(path: str | Path) -> Iterator[None]:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise TraceError(f"{path} is damaged: {error}") from error
+
+
+def attribute(file: h5py.File, name: str, kind: Literal["string", "int64", "float64"]) -> Any:
+    """Read a root attribute: a string or a number.
+
+    Its type is looked at before its value, because HDF5 can crash on a damaged value of another type.
+    """
+    path = file.filename
+    if name not in file.attrs:
+        raise TraceError(f"{path} is damaged: root attribute {name!r} is missing")
+    stored = file.attrs.get_id(name)
+    text = stored.get_type()
+    variable = isinstance(text, h5py.h5t.TypeStringID) and text.is_variable_str()
+    if stored.shape != () or not (variable if kind == "string" else stored.dtype.name == kind):
+        raise TraceError(f"{path} is damaged: root attribute {name!r} is {stored.dtype} {stored.shape}, not one {kind}")
+    value = file.attrs[name]
+    return value if kind == "string" else value.item()
 
 
 def dataset(group: h5py.Group, name: str, kinds: Sequence[str], shape: tuple[int | None, ...]) -> h5py.Dataset:

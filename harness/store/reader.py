@@ -17,22 +17,19 @@ from harness.store import checks
 from harness.store.arrays import HiddenStates, StepArray
 from harness.store.format import DTYPES, FORMAT, FORMAT_VERSION, GUIDED, JSON_ATTRIBUTES
 
-_ATTRIBUTES: dict[str, type] = {
-    "complete": np.integer,
-    "run_id": str,
-    "created": str,
-    "generator_id": str,
-    "weights_sha256": str,
-    "codec_id": str,
-    "codec_weights_sha256": str,
-    "frame_rate_hz": np.floating,
-    "sample_rate_hz": np.integer,
-    "seed": np.integer,
-    "source_dtype": str,
-    "batch_index": np.integer,
-    **dict.fromkeys(JSON_ATTRIBUTES, str),
-}
-"""Root attributes and their types."""
+_STRINGS = (
+    "format_version",
+    "run_id",
+    "created",
+    "generator_id",
+    "weights_sha256",
+    "codec_id",
+    "codec_weights_sha256",
+    "source_dtype",
+    *JSON_ATTRIBUTES,
+)
+_INTEGERS = ("complete", "sample_rate_hz", "seed", "batch_index")
+_FLOATS = ("frame_rate_hz",)
 
 
 def open_trace(path: str | Path) -> Trace:
@@ -62,7 +59,7 @@ class Trace:
             raise
 
     def _read_head(self) -> None:
-        attributes = _attributes(self._file, self.path)
+        attributes = _attributes(self._file)
         self._attributes = attributes
         self.format_version: str = attributes["format_version"]
         self.complete: bool = bool(attributes["complete"])
@@ -164,7 +161,7 @@ class Trace:
 
 
 def _open(path: Path) -> h5py.File:
-    """Open the HDF5 file and make sure that it is a trace of a version this code reads."""
+    """Open the HDF5 file, if it is a trace of a version this code reads."""
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the path of a trace")
     if not os.access(path, os.R_OK):
@@ -175,34 +172,38 @@ def _open(path: Path) -> h5py.File:
         if "truncated" in str(error):
             raise TraceError(f"{path} is truncated; the rest of it was lost after it was written") from error
         raise TraceError(f"{path} is not an HDF5 file, or its start is damaged") from error
-    found = file.attrs.get("format")
-    version = str(file.attrs.get("format_version", ""))
-    major = version.partition(".")[0]
-    fault = None
-    if found != FORMAT:
-        fault = f"{path} is an HDF5 file but not a trace of this program"
-    elif not major.isdecimal():
-        fault = f"{path} is damaged: format version {version!r}"
-    elif int(major) > int(FORMAT_VERSION.partition(".")[0]):
-        fault = f"{path} has trace format {version}; this version reads up to {FORMAT_VERSION}: update the program"
-    if fault is not None:
+    try:
+        with checks.faults(path):
+            _check_version(file, path)
+    except BaseException:
         file.close()
-        raise TraceError(fault)
+        raise
     return file
 
 
-def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
+def _check_version(file: h5py.File, path: Path) -> None:
+    """Make sure that the file is a trace of a version this code reads."""
+    if "format" not in file.attrs or checks.attribute(file, "format", "string") != FORMAT:
+        raise TraceError(f"{path} is an HDF5 file but not a trace of this program")
+    version = checks.attribute(file, "format_version", "string")
+    major = version.partition(".")[0]
+    if not major.isdecimal():
+        raise TraceError(f"{path} is damaged: format version {version!r}")
+    if int(major) > int(FORMAT_VERSION.partition(".")[0]):
+        raise TraceError(
+            f"{path} has trace format {version}; this version reads up to {FORMAT_VERSION}: update the program"
+        )
+
+
+def _attributes(file: h5py.File) -> dict[str, Any]:
     """Root attributes as plain values, JSON ones parsed."""
-    found: dict[str, Any] = {"format_version": str(file.attrs["format_version"])}
-    for name, kind in _ATTRIBUTES.items():
-        value = file.attrs.get(name)
-        if not isinstance(value, kind):
-            raise TraceError(f"{path} is damaged: root attribute {name!r} is missing or of the wrong type")
-        found[name] = value.item() if isinstance(value, np.generic) else value
+    found: dict[str, Any] = {name: checks.attribute(file, name, "string") for name in _STRINGS}
+    found.update({name: checks.attribute(file, name, "int64") for name in _INTEGERS})
+    found.update({name: checks.attribute(file, name, "float64") for name in _FLOATS})
     for name in JSON_ATTRIBUTES:
         found[name] = json.loads(found[name])
         if not isinstance(found[name], list if name == "batch" else dict):
-            raise TraceError(f"{path} is damaged: root attribute {name!r} holds {type(found[name]).__name__}")
+            raise TraceError(f"{file.filename} is damaged: root attribute {name!r} holds {type(found[name]).__name__}")
     return found
 
 

@@ -50,8 +50,8 @@ class TraceWriter:
         self,
         step: int,
         x_t: np.ndarray[Any, Any],
-        velocities: Sequence[np.ndarray[Any, Any]],
-        hidden: Mapping[str, Sequence[np.ndarray[Any, Any]]],
+        velocity: np.ndarray[Any, Any],
+        hidden: Mapping[str, np.ndarray[Any, Any]],
     ) -> None:
         """Write everything of update ``step``, then count it.
 
@@ -59,21 +59,21 @@ class TraceWriter:
         ----------
         x_t
             ``[T, C]`` in the layout's dtype.
-        velocities
-            One ``[T, C]`` per name of ``layout.velocities``.
+        velocity
+            ``[b, T, C]`` in the same dtype, in the order of ``layout.velocities``.
         hidden
-            Module path -> one array of the layout's shape per branch; modules captured at this step only.
+            Module path -> ``[branches, ..., D]``, for all modules captured at this step.
         """
         for module in self.layout.hidden:
             if module.name in hidden:
                 self._write(f"hidden/{module.name}/values", module.steps.index(step), hidden[module.name])
-        self._write("velocity", step, velocities)
-        self._write("x_t", step, [x_t])
+        self._write("velocity", step, velocity)
+        self._write("x_t", step, x_t)
         self._count(step + 1)
 
     def write_final(self, x_t: np.ndarray[Any, Any]) -> None:
         """Write the final state ``[T, C]`` and count it."""
-        self._write("x_t", self.layout.steps, [x_t])
+        self._write("x_t", self.layout.steps, x_t)
         self._count(self.layout.steps + 1)
 
     def finish(self, audio: np.ndarray[Any, Any], seconds: float, notes: Sequence[str]) -> None:
@@ -82,10 +82,10 @@ class TraceWriter:
         if audio.ndim != 2 or audio.shape[0] != room[0] or audio.shape[1] > room[1]:
             raise ValueError(f"audio has shape {audio.shape}; the trace has room for {room} (channels, samples)")
         for channel, row in enumerate(audio):
-            self._write("audio/values", 0, [row], shift=channel * room[1] * 4)
-        self._write("audio/length_samples", 0, [np.int64(audio.shape[1])])
-        self._write("result", 0, [_result(seconds, notes)])
-        self._write("complete", 0, [np.int64(1)])
+            self._write("audio/values", 0, row, shift=channel * room[1] * 4)
+        self._write("audio/length_samples", 0, np.int64(audio.shape[1]))
+        self._write("result", 0, _result(seconds, notes))
+        self._write("complete", 0, np.int64(1))
 
     def close(self) -> None:
         """Close the file; more than once is allowed."""
@@ -94,28 +94,26 @@ class TraceWriter:
             self._file = -1
 
     def _count(self, progress: int) -> None:
-        self._write("progress", 0, [np.int64(progress)])
+        self._write("progress", 0, np.int64(progress))
         self._progress = progress
 
-    def _write(self, name: str, index: int, parts: Sequence[Any], shift: int = 0) -> None:
-        """Write ``parts`` one after another at the ``index``-th address of dataset ``name``."""
-        offset = self._addresses[name][index] + shift
+    def _write(self, name: str, index: int, values: np.ndarray[Any, Any] | np.int64, shift: int = 0) -> None:
+        """Write ``values`` at the ``index``-th address of dataset ``name``, plus ``shift`` bytes."""
+        data = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
         try:
-            for part in parts:
-                offset = self._put(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data, offset)
+            self._put(data, self._addresses[name][index] + shift)
         except OSError as error:
             raise StorageError(
                 f"cannot write {name} to {self.path}: {error.strerror}; the {self._progress} finished steps stay "
                 "readable. Free some space or give another place, and run again"
             ) from error
 
-    def _put(self, data: bytes | memoryview, offset: int) -> int:
-        """Write all of ``data`` at ``offset``; return where it ends."""
+    def _put(self, data: bytes | memoryview, offset: int) -> None:
+        """Write all of ``data`` at ``offset``."""
         rest = memoryview(data)
         while rest:
             written = os.pwrite(self._file, rest, offset)
             rest, offset = rest[written:], offset + written
-        return offset
 
 
 def _result(seconds: float, notes: Sequence[str]) -> np.ndarray[Any, Any]:

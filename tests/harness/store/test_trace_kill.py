@@ -40,13 +40,12 @@ class Runs:
 
     def start(self, path: Path) -> int:
         """Begin a traced generation; return its process id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{path} {STEPS}\n")
-        self._process.stdin.flush()
+        self._say(f"{path} {STEPS}")
         return int(self._line())
 
     def wait(self) -> int:
-        """Return the wait status of the generation."""
+        """Wait until the generation has ended; return its wait status."""
+        self._say("")
         return int(self._line())
 
     def close(self) -> None:
@@ -55,6 +54,11 @@ class Runs:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(60)
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_keeps_finished_steps(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "trace.h5", SMALL, ABOUT)
     content.write(writer, 2)
     with largest_file(0), pytest.raises(StorageError, match="the 2 finished steps stay readable"):
-        writer.write_step(2, content.x_t[2], list(content.velocity[2]), {})
+        writer.write_step(2, content.x_t[2], content.velocity[2], {})
     writer.close()
     with open_trace(tmp_path / "trace.h5") as trace:
         assert (trace.steps, trace.complete) == (2, False)
@@ -116,7 +116,7 @@ def test_after_every_single_write_the_file_is_a_valid_trace(tmp_path: Path, monk
     assert seen[0] == (0, False)
     assert seen == sorted(seen)
     assert seen[-1] == (4, True)
-    assert len(seen) > 50
+    assert len(seen) > 30
 
 
 def test_numbers_counted_in_halves_stay_sane() -> None:

@@ -135,11 +135,11 @@ class Content:
         """Write the first ``steps`` updates (None: everything, and mark it complete)."""
         for k in range(self.layout.steps if steps is None else steps):
             captured = {
-                module.name: list(self.hidden[module.name][module.steps.index(k)])
+                module.name: self.hidden[module.name][module.steps.index(k)]
                 for module in self.layout.hidden
                 if k in module.steps
             }
-            writer.write_step(k, self.x_t[k], list(self.velocity[k]), captured)
+            writer.write_step(k, self.x_t[k], self.velocity[k], captured)
         if steps is None:
             writer.write_final(self.x_t[-1])
             writer.finish(self.audio, 1.5, ["a note"])

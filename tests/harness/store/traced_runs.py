@@ -1,6 +1,7 @@
 """A process that forks one traced generation per line ``PATH STEPS`` on its input, so that each can be killed.
 
-Forking after the imports makes 50 kills a matter of seconds. Prints the child's process id, then its exit status.
+Forking after the imports makes 50 kills a matter of seconds. Prints the child's process id; after the next line of
+input, which says that nobody will send signals to that id any more, its exit status.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = ClosedFormGenerator.from_pretrained()
     print("ready", flush=True)
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         path, steps = line.rsplit(maxsplit=1)
         child = os.fork()
         if child == 0:
             generate(generator, Path(path), int(steps))
             os._exit(0)
         print(child, flush=True)
+        sys.stdin.readline()
         print(os.waitpid(child, 0)[1], flush=True)
 
 
