@@ -1,0 +1,1 @@
+"""What is measured, and how: run with ``python -m benchmarks.NAME``; each writes JSON."""

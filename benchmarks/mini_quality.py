@@ -286,17 +286,17 @@ def main() -> None:
     """Measure everything and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mini_quality.json"))
-    parser.add_argument("--quick", action="store_true", help="a fifth of the prompts")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the prompts; figures too noisy to quote")
     arguments = parser.parse_args()
     size = functools.partial(lambda n, share: max(12, int(n * share)), share=0.2 if arguments.quick else 1.0)
     generator = MiniGenerator.from_pretrained()
-    judge, ceiling = classifier(generator, size(1200))
+    judge, ceiling = classifier(generator, size(600))
     result = {
         "weights_sha256": generator.weights_sha256,
-        "codec": codec_figures(generator, size(120)),
-        "prompts": notes_figures(generator, judge, size(240)),
+        "codec": codec_figures(generator, size(60)),
+        "prompts": notes_figures(generator, judge, size(144)),
         "classifier_ceiling": ceiling,
-        "styles": style_figures(generator, size(60)),
+        "styles": style_figures(generator, size(36)),
         "seeds": seed_figures(generator),
         "speed": speed_figures(generator),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from generators.mini.vocabulary import (
@@ -42,7 +43,11 @@ _SILENT_WORDS = frozenset(
     )
 )
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
-_GROUPS = {"instrument": INSTRUMENTS, "level": LEVELS_LUFS, "brightness": BRIGHTNESS_DB_PER_OCTAVE}
+_GROUPS: dict[str, Collection[str]] = {
+    "instrument": INSTRUMENTS,
+    "level": LEVELS_LUFS,
+    "brightness": BRIGHTNESS_DB_PER_OCTAVE,
+}
 MAX_NOTES = 8
 
 

@@ -26,7 +26,8 @@ def _window(like: Tensor) -> Tensor:
 def _stft(audio: Tensor) -> Tensor:
     """Complex ``[B, J, BINS]`` of audio ``[B, J * HOP]``; column j is centred on samples j * HOP .. (j + 1) * HOP."""
     padded = F.pad(audio, (_EDGE, _EDGE))
-    return torch.fft.rfft(padded.unfold(-1, N_FFT, HOP) * _window(audio))
+    spectrum: Tensor = torch.fft.rfft(padded.unfold(-1, N_FFT, HOP) * _window(audio))
+    return spectrum
 
 
 def _istft(spectrum: Tensor) -> Tensor:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import cast
 
 import librosa
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from generators.mini.codec import FEATURES, LATENT_CHANNELS, WEIGHTS, CodecNetwork, stack, unstack
 from generators.mini.recipe.render import FRAMES, SAMPLE_RATE_HZ, finish, random_clips, random_finish
@@ -97,7 +98,7 @@ def train(work: Path, steps: int, seed: int = 0) -> None:
                 predicted = network.decode(latents)
             terms = loss_terms(predicted.float(), batch, mel, weights)
             optimizer.zero_grad(set_to_none=True)
-            sum(terms.values(), torch.zeros(())).backward()
+            torch.autograd.backward(sum(terms.values(), torch.zeros(())))
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             if step % 100 == 0:
@@ -121,7 +122,7 @@ def normalise(network: CodecNetwork, features: Tensor) -> None:
     scale = sample.std()
     network.analysis /= scale
     network.synthesis *= scale
-    last, first = network.encoder[-1], network.decoder[0]
-    last.weight /= scale
-    last.bias /= scale
-    first.weight *= scale
+    last, first = cast(nn.Linear, network.encoder[-1]), cast(nn.Linear, network.decoder[0])
+    for parameter in (last.weight, last.bias):
+        parameter.div_(scale)
+    first.weight.mul_(scale)

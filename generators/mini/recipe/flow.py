@@ -106,7 +106,8 @@ def loss_of(
     # The plain attention kernel: at this size its backward pass beats the fused one on a CPU.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         velocity = network.transformer(x, time=times, **network.inputs(tokens, styles))
-    return (velocity.float() - (latents - noise)).square().mean()
+    error: Tensor = velocity.float() - (latents - noise)
+    return error.square().mean()
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -130,7 +131,7 @@ def train(work: Path, steps: int, seed: int = 0) -> None:
             latents, tokens, styles = draw_batch(clips, generator)
             noise = torch.randn(latents.shape, generator=generator)
             loss = loss_of(network, latents, tokens, styles, draw_times(generator), noise)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             for solver in solvers:
                 for group in solver.param_groups:

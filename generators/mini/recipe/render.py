@@ -154,7 +154,8 @@ def finish(audio: np.ndarray, tilt_db_per_octave: float, lufs: float) -> np.ndar
     shaped = np.fft.irfft(spectrum * 10 ** (gain_db / 20), len(audio))
     shaped[-512:] *= np.linspace(1, 0, 512)
     measured = pyloudnorm.Meter(SAMPLE_RATE_HZ).integrated_loudness(shaped)
-    return (shaped * 10 ** ((lufs - measured) / 20)).astype(np.float32)
+    levelled: np.ndarray = shaped * 10 ** ((lufs - measured) / 20)
+    return levelled.astype(np.float32)
 
 
 def random_finish(rng: np.random.Generator) -> tuple[str, str, float, float]:
