@@ -55,6 +55,7 @@ class Trainer:
             if sae.d_in != data.shape[1]:
                 raise SAEError(f"the data have {data.shape[1]} channels but the SAE has d_in {sae.d_in}")
         learners = [build(sae, source).to(device) for sae in saes]
+        self._source = source
         self._normalisation = measure_normalisation(data)
         self._config = config = replace(config, batch_size=self._batches.batch_size)
         self._device = device
@@ -124,5 +125,6 @@ class Trainer:
         return {
             "config": asdict(self._config),
             "saes": [learner.sae.config.to_json() for learner in self._learners],
+            "source": None if self._source is None else self._source.to_json(),
             "data": {"scale": self._normalisation.scale, "mean": self._normalisation.mean.tolist()},
         }
