@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from analysis.source import Source
 from generators.base import Generation, GenerationRequest, Generator, HookPoint, RequestError, StepHook
 from generators.codecs.base import Codec
 from harness import provenance, runs
@@ -197,14 +198,21 @@ def _finish(generation: Generation, folder: Path, seconds: float, traced: bool, 
 
 
 def _with_reports(results: Sequence[RunResult], codec: Codec, progress: Progress | None) -> list[RunResult]:
-    """Build the report of every run."""
-    from harness.report.page import build_report  # loads plotly and librosa: only when a report is wanted
+    """Decode every run, where artifacts are shipped for its codec, and build its report."""
+    # These load plotly and librosa: only when a report is wanted.
+    from harness.decoding.artifacts import shipped_artifacts
+    from harness.decoding.decode import decode
+    from harness.decoding.storage import store
+    from harness.report.page import build_report
 
+    artifacts = shipped_artifacts(Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels))
     reported = []
     for done, result in enumerate(results):
         if progress is not None:
             progress("report", done, len(results))
         with open_trace(result.dir / runs.TRACE) as trace:
+            if artifacts is not None:
+                store(trace, decode(trace, artifacts, codec))
             report = build_report(trace, codec, result.dir / runs.REPORT)
         reported.append(dataclasses.replace(result, report=report.path, finding=report.finding))
     return reported

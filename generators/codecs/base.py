@@ -8,7 +8,10 @@ from torch import Tensor
 
 
 class Codec(ABC):
-    """Base class of all codecs. Shape letters: B batch, N samples, T frames, C latent channels."""
+    """Base class of all codecs. Shape letters: B batch, N samples, T frames, C latent channels.
+
+    Tensors may come from any device; a codec moves them to its own.
+    """
 
     id: str
     """Registered name or hub id."""

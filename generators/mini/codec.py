@@ -38,7 +38,8 @@ class ConvNeXt(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` plus what the block adds."""
         h = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
-        return x + self.narrow(F.gelu(self.widen(h)))
+        added: Tensor = self.narrow(F.gelu(self.widen(h)))
+        return x + added
 
 
 def _network(d_in: int, width: int, depth: int, d_out: int) -> nn.Sequential:
@@ -68,11 +69,13 @@ class CodecNetwork(nn.Module):
     def encode(self, features: Tensor) -> Tensor:
         """Principal components plus the encoder's correction."""
         centred = features - self.mean
-        return centred @ self.analysis + self.encoder(centred / 4)
+        correction: Tensor = self.encoder(centred / 4)
+        return centred @ self.analysis + correction
 
     def decode(self, latents: Tensor) -> Tensor:
         """Linear reconstruction plus the decoder's correction."""
-        return latents @ self.synthesis + self.mean + self.decoder(latents)
+        correction: Tensor = self.decoder(latents)
+        return latents @ self.synthesis + self.mean + correction
 
 
 class MiniCodec(Codec):
@@ -113,13 +116,15 @@ class MiniCodec(Codec):
 
     def encode(self, audio: Tensor, sample_rate_hz: int) -> Tensor:
         """Turn audio ``[B, channels, N]`` into latents; channels are averaged, the end is padded with silence."""
+        audio = audio.to(self.network.mean.device)
         mono = prepare_audio(audio, sample_rate_hz, to_hz=self.sample_rate_hz, channels=1)[:, 0]
         mono = F.pad(mono, (0, -mono.shape[-1] % self.hop_samples))
         return self.network.encode(stack(log_magnitude(mono)))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Turn latents ``[B, T, 64]`` into audio ``[B, 1, T * 1024]``."""
-        return invert(unstack(self.network.decode(latents.float())))[:, None]
+        latents = latents.to(self.network.mean.device, torch.float32)
+        return invert(unstack(self.network.decode(latents)))[:, None]
 
 
 def stack(log_mag: Tensor) -> Tensor:

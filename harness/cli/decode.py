@@ -107,7 +107,7 @@ def _show(curves: Curves) -> None:
         steps = " / ".join(f"{int(c.commit_step.value)} (t {c.commit_t:.2f})" for c in commits)
         interval = f"{last.value:.2f} [{last.low:.2f}, {last.high:.2f}]"
         say(
-            f"  {name:10} {curve.chance.value:6.2f} {curve.shuffled[0]:8.2f} {curve.step_0.value:7.2f} {interval:>18} "
+            f"  {name:10} {curve.chance.value:6.2f} {curve.shuffled[-1]:8.2f} {curve.step_0.value:7.2f} {interval:>18} "
             f"{steps:>24}"
         )
     say(f"  {finding(curves)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,19 @@ VIEWS: tuple[View, ...] = ("x1_hat", "x_t")
 CLEAN, NOISE_AWARE = "clean", "noise-aware"
 
 
+class FrameFeatures(NamedTuple):
+    """The same frames in both forms that probes read."""
+
+    raw: Features
+    """The latents themselves."""
+    coded: Features | None
+    """Features of the SAE, where there is one."""
+
+    def of(self, probe: Probe) -> Features:
+        """Choose what ``probe`` was fitted on."""
+        return self.raw if probe.info.encoder_sha256 is None or self.coded is None else self.coded
+
+
 @dataclass(frozen=True)
 class Artifacts:
     """What decodes the latents of one codec."""
@@ -37,13 +50,14 @@ class Artifacts:
     aware: Mapping[View, Mapping[str, Probe]]
     """View -> property -> probe fitted on that view at several t, compared with the clean-trained one."""
 
-    def features(self, probe: Probe, vectors: NDArray[np.float32]) -> Features:
-        """Turn latents ``[T, d_in]`` into what ``probe`` reads."""
+    def read(self, vectors: NDArray[np.float32]) -> FrameFeatures:
+        """Turn latents ``[T, d_in]`` into what the probes read."""
         x = torch.from_numpy(vectors)
-        if probe.info.encoder_sha256 is None or self.sae is None:
-            return DenseFeatures(x)
+        raw = DenseFeatures(x)
+        if self.sae is None:
+            return FrameFeatures(raw, None)
         code = self.sae.encode_sparse(x)
-        return SparseFeatures(code.indices, code.values, self.sae.config.d_sae)
+        return FrameFeatures(raw, SparseFeatures(code.indices, code.values, self.sae.config.d_sae))
 
     def describe(self) -> dict[str, Any]:
         """Say what decoded, as JSON-ready values."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis import properties
 from analysis.emergence import View
-from analysis.probes import Probe
+from analysis.probes import Features, Probe
 from generators.codecs.base import Codec
 from harness.decoding.artifacts import CLEAN, NOISE_AWARE, VIEWS, Artifacts
 from harness.decoding.top import TopFeature, top_features
@@ -96,14 +96,13 @@ def decode(trace: Trace, artifacts: Artifacts, codec: Codec | None = None) -> De
         for state in range(states):
             t = float(trace.t[state])
             for view in VIEWS:
-                vectors = _vectors(trace, view, state)
+                features = artifacts.read(_vectors(trace, view, state))
                 for (name, of, decoder), probe in readers.items():
                     if of == view:
-                        probabilities = probe.probabilities(artifacts.features(probe, vectors), t)
-                        found[name, of, decoder][state] = probabilities
-        final = _vectors(trace, "x1_hat", states - 1)
+                        found[name, of, decoder][state] = probe.probabilities(features.of(probe), t)
+        final = artifacts.read(_vectors(trace, "x1_hat", states - 1))
         decoded = {
-            name: _property(trace, probe, audio, artifacts, final, {k[1:]: v for k, v in found.items() if k[0] == name})
+            name: _property(trace, probe, audio, final.of(probe), {k[1:]: v for k, v in found.items() if k[0] == name})
             for name, probe in artifacts.probes.items()
         }
     return Decoded(
@@ -169,15 +168,14 @@ def _property(
     trace: Trace,
     probe: Probe,
     audio: FloatArray,
-    artifacts: Artifacts,
-    final: FloatArray,
+    final: Features,
     probabilities: Mapping[Decoder, NDArray[np.float16]],
 ) -> DecodedProperty:
     """Measure the targets of one property and put its decodes beside them."""
     info = probe.info
     if info.bins is None:
         raise ValueError(f"the {info.property} probe is a regression")
-    track = properties.load(info.property).measure(audio, trace.sample_rate_hz, trace.frame_rate_hz, len(final))
+    track = properties.load(info.property).measure(audio, trace.sample_rate_hz, trace.frame_rate_hz, final.frames)
     values = track.masked()
     target = info.bins.index(values)
     return DecodedProperty(
@@ -188,5 +186,5 @@ def _property(
         values=values,
         target=target,
         probabilities=probabilities,
-        top=top_features(probe, artifacts.features(probe, final), target),
+        top=top_features(probe, final, target),
     )

@@ -44,14 +44,31 @@ def first_view(curves: Curves) -> dict[str, EmergenceCurve]:
 
 
 def finding(curves: Curves) -> str:
-    """Say in one sentence from which step on the clean estimate has what it will end with."""
+    """Say from which step on the clean estimate has what it will end with, and which probes are too weak to tell."""
     estimated = first_view(curves)
     if not estimated:
         return "The final sound has none of the properties, so there is nothing to compare."
-    ranked = sorted(estimated.values(), key=lambda curve: curve.commit_step.value)
-    clauses = [f"{curve.property} {_since(curve)}" for curve in ranked]
-    listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    return f"In half of the frames the decode of the clean estimate is the final one for good: {listed}."
+    weak = [name for name, curve in estimated.items() if curve.ceiling.value < curve.chance.value]
+    ranked = sorted(
+        (curve for name, curve in estimated.items() if name not in weak),
+        key=lambda curve: float(curve.commit_step.value),
+    )
+    sentences = []
+    if ranked:
+        clauses = _listed([f"{curve.property} {_since(curve)}" for curve in ranked])
+        sentences.append(
+            f"In half of the frames the decode of the clean estimate is the final one for good: {clauses}."
+        )
+    if weak:
+        sentences.append(
+            f"Even on the final latent, {_listed(weak)} is read less often right than by naming the commonest class: "
+            "nothing follows for it."
+        )
+    return " ".join(sentences)
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _since(curve: EmergenceCurve) -> str:

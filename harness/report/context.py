@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from analysis import properties
 from generators.codecs.base import Codec
+from harness.decoding.decode import Decoded
+from harness.decoding.storage import read_decoded
 from harness.errors import InputError
 from harness.report.players import common_gain
 from harness.report.tracks import Tracks, finding
@@ -39,6 +41,8 @@ class Context:
     """What that is, in words."""
     tracks: tuple[Tracks, ...]
     """One entry a measured property; empty when no step was finished."""
+    decoded: Decoded | None
+    """What ``harness decode`` stored with the trace, if it was decoded."""
     notes: tuple[str, ...]
     """What is missing from the trace or was left out, in sentences."""
 
@@ -81,7 +85,7 @@ def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
     final = np.zeros((codec.channels, 0), np.float32) if audio is None else audio
     if not len(steps):
         clips = np.zeros((0, codec.channels, 0), np.float32)
-        return Context(trace, codec.sample_rate_hz, steps, clips, final, "final audio", (), tuple(notes))
+        return Context(trace, codec.sample_rate_hz, steps, clips, final, "final audio", (), None, tuple(notes))
 
     length = trace.x_t[0].shape[0]
     frames = min(length, max(1, int(EXCERPT_S * codec.frame_rate_hz)))
@@ -105,7 +109,9 @@ def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
     clips = decoded[: len(steps)]
     t = np.asarray(trace.t, dtype=np.float64)[steps]
     tracks = _track(clips, final[:, : clips.shape[-1]], codec, frames, steps, t)
-    return Context(trace, codec.sample_rate_hz, steps, clips, final, final_name, tracks, tuple(notes))
+    return Context(
+        trace, codec.sample_rate_hz, steps, clips, final, final_name, tracks, read_decoded(trace), tuple(notes)
+    )
 
 
 def _track(

@@ -55,6 +55,21 @@ def facts(values: Mapping[str, Any]) -> Markup:
     return Markup('<dl class="facts">{}</dl>').format(rows)
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> Markup:
+    """Make a table of text that scrolls sideways on narrow screens."""
+    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
+    body = Markup("").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+        )
+        for row in rows
+    )
+    return Markup(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>"
+    ).format(label, heads, body)
+
+
 def tie(text: str) -> str:
     """Keep ``t = 0.25`` on one line."""
     return text.replace(" = ", "\u00a0=\u00a0")

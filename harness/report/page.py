@@ -46,7 +46,8 @@ def build_report(trace: Trace, codec: Codec, out: Path, *, audio_steps: int = 9)
     require_codec(trace, codec)
     gathered = context.gather(trace, codec, audio_steps)
     targets = {**PANELS, **registry.table("panels", PANELS)}  # the built-in ones first, in their order
-    panels = [pkgutil.resolve_name(target)(gathered) for target in targets.values()]
+    built = [pkgutil.resolve_name(target)(gathered) for target in targets.values()]
+    panels = [panel for panel in built if panel is not None]
     prompt = " ".join(str(trace.request.get("prompt", "")).split())
     title = f"{prompt[:80] or '(empty prompt)'} · {trace.generator_id}"
     page = markup.render(title, panels, gathered.notes)

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
 
 from generators.base import GenerationRequest, HookPoint, RequestError
-from generators.closed_form import ClosedFormGenerator
-from harness import open_trace
+from harness import open_trace, shipped
+from harness.decoding.storage import read_decoded
 from harness.errors import InputError, StorageError
 from harness.pipeline import run
-
-
-@pytest.fixture(scope="module")
-def generator() -> ClosedFormGenerator:
-    return ClosedFormGenerator.from_pretrained()
 
 
 def request(prompt: str = "C4", steps: int = 4, duration_s: float = 0.2) -> GenerationRequest:
@@ -37,6 +33,22 @@ class Watch:
             self.batches.append(len(value))
         if point.step == self.fail_at:
             raise self.error
+
+
+def test_report_decodes_first_where_artifacts_are_shipped(generator, fitted, tmp_path, monkeypatch):
+    home = tmp_path / "shipped" / "closed-form"
+    shutil.copytree(fitted.sae, home / "sae")
+    shutil.copytree(fitted.probes, home / "probes" / "latents")
+    (home / "source.json").write_text(json.dumps(fitted.source.to_json()))
+    monkeypatch.setattr(shipped, "HOME", tmp_path / "shipped")
+    (result,) = run(generator, [request()], tmp_path / "run", trace=True, report=True)
+    assert result.trace is not None
+    with open_trace(result.trace) as trace:
+        decoded = read_decoded(trace)
+    assert decoded is not None
+    assert list(decoded.properties) == ["pitch", "loudness", "timbre"]
+    assert result.report is not None
+    assert 'id="decoded"' in result.report.read_text(encoding="utf-8")
 
 
 def test_traced_audio_is_the_untraced_audio(generator, tmp_path):

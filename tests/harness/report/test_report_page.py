@@ -97,8 +97,9 @@ def test_headings_do_not_skip_levels_and_ids_are_unique(page):
 
 def test_every_panel_is_a_section_that_the_navigation_reaches(page):
     built = page()
-    assert [section.attributes["id"] for section in built.all("section")] == list(PANELS)
-    assert [link.attributes["href"] for link in built.one("nav").all("a")] == [f"#{name}" for name in PANELS]
+    there = [name for name in PANELS if name != "decoded"]  # this trace was not decoded
+    assert [section.attributes["id"] for section in built.all("section")] == there
+    assert [link.attributes["href"] for link in built.one("nav").all("a")] == [f"#{name}" for name in there]
 
 
 def test_every_figure_has_a_title_a_caption_with_numbers_and_a_table(page):
