@@ -15,7 +15,7 @@ import soundfile
 from harness.datasets.collect import Clip
 from harness.errors import InputError
 
-SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
+SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
 """Which files of a folder count as audio; a file that is named itself is tried whatever it is called."""
 _SIZE = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 """What libsndfile notes when a header promises more than there is."""

@@ -34,10 +34,10 @@ def audio_sources(
     Raises ``InputError`` for unknown names, paths that do not exist and folders without audio.
     """
     _check(names)
+    codec = load_codec(codec_name)
     units: list[Unit] = [*find_audio(paths)]
     if rendered:
         units += rendered_units(rendered, seed)
-    codec = load_codec(codec_name)
     source = Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
     plan = Plan(source, codec.frame_rate_hz, codec.sample_rate_hz, tuple(names), seed=seed)
     return Sources(units, AudioCollector(codec_name, plan), plan)
