@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Everything happens inside $(VENV); nothing is installed outside it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock clean mini
+.PHONY: help demo test check bench docs lock clean mini mini-analysis
 SHELL := /bin/bash
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ PROMPT ?= a gentle bright flute melody
 ARGS ?=
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 demo: $(VENV)/.installed ## Generate a clip, record every denoising step, write the report
 	$(BIN)/harness generate --prompt "$(PROMPT)" --trace --report --out runs/demo --force
@@ -35,6 +35,9 @@ docs: $(VENV)/.installed-dev ## Rewrite the generated pages (docs/cli.md)
 mini: $(VENV)/.installed-dev ## Train the shipped `mini` generator again (hours; resumes where it stopped)
 	$(BIN)/python -m generators.mini.recipe $(ARGS)
 	cd generators/mini/checkpoint && sha256sum *.safetensors > SHA256SUMS
+
+mini-analysis: $(VENV)/.installed-dev ## Train the shipped SAE and probes of `mini` again (an hour; needs FluidSynth)
+	$(BIN)/python -m harness.shipped.recipe --work work/mini-analysis
 
 lock: ## Rewrite constraints.txt from a fresh environment with the newest releases
 	rm -rf .venv-lock

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     metavar="T,T",
     help="Fit on clean latents with noise added as at these t, one set of weights each.",
 )
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Use every N-th frame."
+)
 @click.option("--balanced", is_flag=True, help="Give every class the same weight.")
 @click.option(
     "--l2", type=FiniteRange(min=0, min_open=True), default=1e-4, show_default=True, help="Penalty on squared weights."
@@ -51,6 +54,7 @@ def command(
     sae_folder: Path | None,
     properties: tuple[str, ...],
     noise_at: tuple[float, ...],
+    every: int,
     balanced: bool,
     l2: float,
     seed: int,
@@ -74,7 +78,7 @@ def command(
     sae = load_sae(sae_folder) if sae_folder else None
     config = FitConfig(l2=l2, class_weight="balanced" if balanced else None)
     with open_dataset(data) as dataset, progress_bar() as show:
-        frames = probes.frames_of(dataset)
+        frames = probes.frames_of(dataset, every)
         if noise_at:
             frames = probes.noised(frames, noise_at, seed)
         fits = probes.fit_probes(dataset, frames, properties, out, sae=sae, config=config, seed=seed, progress=show)

@@ -74,15 +74,18 @@ class FittedProbe:
         }
 
 
-def frames_of(dataset: Dataset) -> Frames:
-    """Sort a data set's rows by t. Raises ``InputError`` when not every t has the same frames."""
+def frames_of(dataset: Dataset, every: int = 1) -> Frames:
+    """Sort a data set's rows by t, and keep only some frames: neighbours resemble one another.
+
+    Raises ``InputError`` when not all t have the same frames.
+    """
     t = dataset.t
-    chosen = {time: np.flatnonzero(np.isclose(t, time)) for time in dataset.times}
+    chosen = {time: np.flatnonzero(np.isclose(t, time))[::every] for time in dataset.times}
     if len({len(rows) for rows in chosen.values()}) != 1:
         raise InputError(f"{dataset.path} does not have the same frames at every t; build it anew from whole traces")
-    every = torch.from_numpy(dataset.rows()[:])
-    vectors = {time: every[torch.from_numpy(rows)] for time, rows in chosen.items()}
-    return Frames(dataset.source, vectors, chosen[dataset.times[-1]])
+    vectors = torch.from_numpy(dataset.rows()[:])
+    by_time = {time: vectors[torch.from_numpy(rows)] for time, rows in chosen.items()}
+    return Frames(dataset.source, by_time, chosen[dataset.times[-1]])
 
 
 def noised(frames: Frames, times: Sequence[float], seed: int = 0) -> Frames:

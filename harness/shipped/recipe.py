@@ -1,0 +1,189 @@
+"""Everything that is shipped for ``mini``, made again: ``make mini-analysis``. Needs FluidSynth; takes an hour.
+
+Stages, each skipped when its result is there: clips of known notes as latents (``latents.h5``, and ``held_out.h5`` of
+note/instrument combinations that are not in it), a grid of SAEs, the sparsity table, the chosen SAE with its control
+and probes, and last, once the flow model is trained, noise-aware probes of the clean estimate along its trajectories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from analysis.probes import FitConfig, Probe, score_classes, train_probe
+from analysis.sae.base import SAE
+from analysis.sae.config import SAEConfig
+from analysis.sae.formats import saelens
+from analysis.sae.learner import TrainConfig
+from analysis.sae.metrics import evaluate
+from analysis.source import Source
+from generators.base import GenerationRequest
+from generators.mini.codec import MiniCodec
+from generators.mini.vocabulary import BRIGHTNESS_DB_PER_OCTAVE, HIGHEST_MIDI, INSTRUMENTS, LEVELS_LUFS, LOWEST_MIDI
+from harness.datasets.build import build
+from harness.datasets.collect import AudioCollector
+from harness.datasets.format import Plan
+from harness.datasets.reader import Dataset, open_dataset
+from harness.datasets.rendered import rendered_units
+from harness.datasets.sources import trace_sources
+from harness.files import write_json
+from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised, task_of
+from harness.fitting.saes import SUMMARY, load_sae, train_saes
+from harness.models import load_generator
+from harness.pipeline import run
+
+HOME = Path(__file__).parent / "mini"
+PROPERTIES = ("pitch", "loudness", "timbre")
+CLIPS, HELD_OUT_CLIPS, TRAJECTORIES = 8192, 480, 320
+WIDTHS, SPARSITIES = (2048,), (8, 16, 32)
+PLAN = TrainConfig(steps=900)
+FIT = FitConfig(l2=1e-5)
+TIMES = tuple(round(0.1 * i, 1) for i in range(11))
+"""Where noise-aware probes are fitted."""
+MOST_DEAD, MOST_FVU = 0.05, 0.10
+
+
+def make_latents(work: Path, workers: int) -> tuple[Path, Path]:
+    """Clips of known notes as latents; and others, of the note/instrument combinations kept out of the first."""
+    codec = MiniCodec.from_pretrained()
+    source = Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
+    plan = Plan(source, codec.frame_rate_hz, codec.sample_rate_hz, PROPERTIES)
+    files, combinations = work / "latents.h5", work / "held_out.h5"
+    for out, count in ((files, CLIPS), (combinations, HELD_OUT_CLIPS)):
+        if not out.is_file():
+            units = rendered_units(count, held_out=out == combinations)
+            build(units, AudioCollector("mini", plan), plan, out, workers=workers, strict=True)
+    return files, combinations
+
+
+def train_grid(dataset: Dataset, out: Path) -> list[Path]:
+    """Train all SAEs, and a random dictionary of each size, on one stream of batches; return their folders."""
+    if not (out / SUMMARY).is_file():
+        d_in = dataset.source.d_in
+        configs = [SAEConfig(*c[:1], d_in, *c[1:]) for c in product(("topk", "random"), WIDTHS, SPARSITIES)]
+        train_saes(dataset, configs, out, PLAN)
+    return [Path(sae["folder"]) for sae in json.loads((out / SUMMARY).read_text(encoding="utf-8"))["saes"]]
+
+
+def sparsity_table(files: Dataset, combinations: Dataset, folders: Sequence[Path], out: Path) -> list[dict[str, Any]]:
+    """Figures of every SAE: sparsity, fvu, dead features, and what probes read on held-out files and combinations."""
+    if not out.is_file():
+        write_json(out, [_row(files, combinations, folder) for folder in folders])
+    rows: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
+    return rows
+
+
+def _row(files: Dataset, combinations: Dataset, folder: Path) -> dict[str, Any]:
+    sae, frames = load_sae(folder), frames_of(files, every=3)
+    features, row = encode(sae, frames.vectors[1.0]), _figures(sae, files, combinations) | {"folder": str(folder)}
+    for name in PROPERTIES:
+        task = task_of(files, frames, name)
+        probe = train_probe(features, task, files.source, config=FIT)
+        test = task.rows("test")
+        score = score_classes(probe.probabilities(features.take(test)), task.target[test], task.groups[test])
+        row[name] = score.accuracy.to_json()
+        row[f"{name}_combinations"] = _on_combinations(probe, sae, combinations)
+    return row
+
+
+def _figures(sae: SAE, files: Dataset, combinations: Dataset) -> dict[str, Any]:
+    held_out, train = evaluate(sae, files.rows("test")), evaluate(sae, files.rows("train"))
+    return {
+        "architecture": sae.config.architecture,
+        "d_sae": sae.config.d_sae,
+        "l0": held_out.l0,
+        "fvu": held_out.fvu,
+        "fvu_combinations": evaluate(sae, combinations.rows()).fvu,
+        "dead": train.dead,
+    }
+
+
+def _on_combinations(probe: Probe, sae: SAE, combinations: Dataset) -> dict[str, Any]:
+    if probe.info.bins is None:
+        raise ValueError(f"the {probe.info.property} probe is no classifier")
+    target = probe.info.bins.index(combinations.labels(probe.info.property))
+    known = target >= 0
+    probabilities = probe.probabilities(encode(sae, torch.from_numpy(combinations.rows()[:][known])))
+    return score_classes(probabilities, target[known], combinations.groups[known]).accuracy.to_json()
+
+
+def choose(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Pick the trained SAE that probes read best, of those that reconstruct well and have few dead features."""
+    good = [
+        row for row in rows if row["architecture"] != "random" and row["dead"] <= MOST_DEAD and row["fvu"] <= MOST_FVU
+    ]
+    return max(good, key=lambda row: sum(row[name]["value"] for name in PROPERTIES))
+
+
+def ship(dataset: Dataset, chosen: Path, control: Path) -> None:
+    """Copy the chosen SAE and its control, fit its probes, and noise-aware ones on states."""
+    HOME.mkdir(exist_ok=True)
+    for folder, name in ((chosen, "sae"), (control, "sae_random")):
+        (HOME / name).mkdir(exist_ok=True)
+        for file in (saelens.CONFIG_NAME, saelens.WEIGHTS_NAME):
+            shutil.copyfile(folder / file, HOME / name / file)
+    write_json(HOME / "source.json", dataset.source.to_json())
+    frames = frames_of(dataset, every=3)
+    _fit(dataset, frames, HOME / "probes" / "latents", load_sae(chosen))
+    _fit(dataset, noised(frames_of(dataset, every=6), TIMES), HOME / "probes" / "x_t")
+
+
+def trajectories(work: Path) -> Path:
+    """Record ``mini`` on random prompts, and collect the clean estimates at ``TIMES``."""
+    out = work / "x1_hat.h5"
+    if not out.is_file():
+        if not (work / "runs").is_dir():
+            run(load_generator("mini"), list(_requests()), work / "runs", trace=True)
+        build(*trace_sources([work / "runs"], PROPERTIES, "x1_hat", TIMES), out)
+        shutil.rmtree(work / "runs")
+    return out
+
+
+def _requests() -> Iterator[GenerationRequest]:
+    rng = np.random.default_rng(0)
+    names = np.array(["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"])
+    for seed in range(TRAJECTORIES):
+        midis = rng.integers(LOWEST_MIDI, HIGHEST_MIDI + 1, rng.integers(1, 5))
+        notes = " ".join(f"{names[midi % 12]}{midi // 12 - 1}" for midi in midis)
+        words = [rng.choice(list(table)) for table in (LEVELS_LUFS, BRIGHTNESS_DB_PER_OCTAVE, INSTRUMENTS)]
+        yield GenerationRequest(prompt=f"{' '.join(words)} {notes}", seed=seed)
+
+
+def _fit(dataset: Dataset, frames: Frames, out: Path, sae: SAE | None = None) -> None:
+    """Fit and write probes unless they are there, and their scores beside them as ``scores.json``."""
+    path = out.with_name(f"{out.name}.scores.json")
+    if not path.is_file():
+        fitted = fit_probes(dataset, frames, PROPERTIES, out, sae=sae, config=FIT)
+        write_json(path, [one.to_json() | {"path": one.path.name} for one in fitted])
+
+
+def main() -> None:
+    """Run all stages."""
+    parser = argparse.ArgumentParser(description="Train what is shipped for mini.")
+    parser.add_argument("--work", type=Path, default=Path("work/mini-analysis"), help="folder for intermediate files")
+    parser.add_argument("--workers", type=int, default=2, help="processes that render and encode")
+    parser.add_argument("--codec-only", action="store_true", help="leave out what needs the flow model")
+    arguments = parser.parse_args()
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    paths = make_latents(work, arguments.workers)
+    with open_dataset(paths[0]) as files, open_dataset(paths[1]) as combinations:
+        rows = sparsity_table(files, combinations, train_grid(files, work / "grid"), work / "table.json")
+        chosen = Path(choose(rows)["folder"])
+        ship(files, chosen, chosen.with_name(chosen.name.replace("topk", "random")))
+    write_json(HOME / "table.json", [{key: row[key] for key in row if key != "folder"} for row in rows])
+    if not arguments.codec_only:
+        with open_dataset(trajectories(work)) as dataset:
+            _fit(dataset, frames_of(dataset), HOME / "probes" / "x1_hat")
+
+
+if __name__ == "__main__":
+    main()
