@@ -13,6 +13,9 @@ from harness.decoding.artifacts import CLEAN, VIEWS
 from harness.decoding.decode import Decoded
 from harness.decoding.emergence import Curves, Emergence
 
+MOSTLY = 0.5
+"""A probe that is right less often than this on the final latent, and than chance, tells nothing."""
+
 
 def run_document(trace: str, decoded: Decoded, curves: Curves) -> dict[str, Any]:
     """Describe one run: accuracies of its finished steps; None where no frame of the final sound has the property."""
@@ -48,7 +51,9 @@ def finding(curves: Curves) -> str:
     estimated = first_view(curves)
     if not estimated:
         return "The final sound has none of the properties, so there is nothing to compare."
-    weak = [name for name, curve in estimated.items() if curve.ceiling.value < curve.chance.value]
+    weak = [
+        name for name, curve in estimated.items() if float(curve.ceiling.value) < min(float(curve.chance.value), MOSTLY)
+    ]
     ranked = sorted(
         (curve for name, curve in estimated.items() if name not in weak),
         key=lambda curve: float(curve.commit_step.value),
@@ -61,8 +66,8 @@ def finding(curves: Curves) -> str:
         )
     if weak:
         sentences.append(
-            f"Even on the final latent, {_listed(weak)} is read less often right than by naming the commonest class: "
-            "nothing follows for it."
+            f"About {_listed(weak)} the probe is mostly wrong even on the final latent, and naming the commonest class "
+            "would do better: nothing follows for it."
         )
     return " ".join(sentences)
 

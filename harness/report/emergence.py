@@ -61,6 +61,20 @@ def order_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
     return plots.finish(figure, height=340)
 
 
+def convergence_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
+    """Draw how far the decode of each property is from its last one: the published metric, and the stable distance."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    for index, (name, curve) in enumerate(curves.items()):
+        for row, interval in enumerate((curve.paek, curve.js_distance), start=1):
+            _band(figure, curve.t, interval, index, row)
+            _line(figure, curve.t, interval.value, name, plots.line(index), row)
+    figure.update_xaxes(range=[-0.01, 1.01])
+    figure.update_xaxes(title="t (0 = noise, 1 = data)", row=2, col=1)
+    figure.update_yaxes(title="Paek metric", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title="JS distance to last", range=[-0.03, 1.03], row=2, col=1)
+    return plots.finish(figure, height=460)
+
+
 def pitch_figure(decoded: Decoded, pitch: DecodedProperty) -> go.Figure:
     """Draw the decoded pitch of the clean estimate over step and time, the final f0 over it on the colours' scale."""
     steps = plots.thin(decoded.steps, MAX_ROWS)

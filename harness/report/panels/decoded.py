@@ -32,7 +32,12 @@ def panel(context: Context) -> Panel | None:
     ]
     estimated = first_view(curves)
     if estimated:
-        pieces += [_glance(curves, estimated), _accuracy(decoded, curves), *_order(estimated)]
+        pieces += [
+            _glance(curves, estimated),
+            _accuracy(decoded, curves),
+            *_order(estimated),
+            _convergence(decoded, estimated),
+        ]
     if "pitch" in estimated:
         pieces.append(_pitch(decoded))
     if any(part.top for part in decoded.properties.values()):
@@ -93,7 +98,7 @@ def _order(estimated: dict[str, EmergenceCurve]) -> list[Figure]:
     if not comparable:
         return []
     rows = [
-        [name, _time(curve.half_t.value), f"{_time(curve.half_t.low)} to {_time(curve.half_t.high)}"]
+        [name, _number(curve.half_t.value), f"{_number(curve.half_t.low)} to {_number(curve.half_t.high)}"]
         for name, curve in comparable.items()
     ]
     return [
@@ -115,7 +120,7 @@ def _order_caption(comparable: dict[str, EmergenceCurve], others: list[str]) -> 
     reached = {name: curve for name, curve in comparable.items() if np.isfinite(curve.half_t.value)}
     if reached:
         ranked = sorted(reached.values(), key=lambda curve: float(curve.half_t.value))
-        listed = ", ".join(f"{curve.property} at t = {_time(curve.half_t.value)}" for curve in ranked)
+        listed = ", ".join(f"{curve.property} at t = {_number(curve.half_t.value)}" for curve in ranked)
         words += f" Half of that is kept from: {listed}."
     if len(comparable) > 1:
         order = compare_order(list(comparable.values()))
@@ -124,6 +129,28 @@ def _order_caption(comparable: dict[str, EmergenceCurve], others: list[str]) -> 
     if others:
         words += f" Left out, because naming the commonest class is about as good here: {', '.join(others)}."
     return words
+
+
+def _convergence(decoded: Decoded, estimated: dict[str, EmergenceCurve]) -> Figure:
+    half = [f"{name} {curve.js_distance.value[decoded.steps // 2]:.2f}" for name, curve in estimated.items()]
+    fragile = [f"{name} {curve.paek_fragile:.0%}" for name, curve in estimated.items()]
+    rows = [
+        [
+            str(step),
+            f"{decoded.t[step]:.2f}",
+            *(_number(part.value[step]) for curve in estimated.values() for part in (curve.paek, curve.js_distance)),
+        ]
+        for step in plots.thin(decoded.steps, MAX_ROWS)
+    ]
+    return Figure(
+        "decoded-convergence",
+        "How near the decode is to its last one",
+        emergence.convergence_figure(estimated),
+        "Above, the published metric of Paek et al. (arXiv 2510.23802), 0 at the first step and 1 at the last. It "
+        f"divides noise by noise in classes whose probability hardly changes ({', '.join(fragile)} of them), so read "
+        f"it with care. Below, the Jensen-Shannon distance, which is stable; half-way: {', '.join(half)}.",
+        Table(["step", "t", *(f"{name}, {what}" for name in estimated for what in ("Paek", "JS"))], rows),
+    )
 
 
 def _pitch(decoded: Decoded) -> Figure:
@@ -183,7 +210,8 @@ def _interval(curve: EmergenceCurve, step: int) -> str:
     return f"{part.value:.2f}{ends}"
 
 
-def _time(t: np.ndarray) -> str:
-    if np.isnan(t):
+def _number(value: np.ndarray) -> str:
+    """Write a number; a time that is never reached is infinite, and what is undefined is NaN."""
+    if np.isnan(value):
         return "–"
-    return f"{float(t):.2f}" if np.isfinite(t) else "never"
+    return f"{float(value):.2f}" if np.isfinite(value) else "never"

@@ -26,7 +26,9 @@ def imported(*args: str, extra: str = "") -> set[str]:
     return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
-@pytest.mark.parametrize("args", [("--help",), ("generate", "--help"), ("report", "--help"), ("list",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "args", [("--help",), ("generate", "--help"), ("report", "--help"), ("decode", "--help"), ("list",)], ids=" ".join
+)
 def test_no_heavy_import(args):
     assert imported(*args) & HEAVY == set()
 

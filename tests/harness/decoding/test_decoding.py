@@ -121,6 +121,14 @@ def test_silence_has_no_pitch_and_says_so(decoded):
     assert "none of the properties" in finding(curves)
 
 
+def test_probe_that_reads_nothing_is_not_believed(decoded):
+    pitch = decoded[1].properties["pitch"]
+    blind = {decoder: np.roll(p, 7, axis=2) for decoder, p in pitch.probabilities.items()}
+    words = finding(measure(replace(decoded[1], properties={"pitch": replace(pitch, probabilities=blind)})))
+    assert words.startswith("About pitch the probe is mostly wrong")
+    assert "final one for good" not in words
+
+
 def test_top_features_carry_the_decode(paths, fitted):
     artifacts = read_artifacts(fitted.source, fitted.raw)
     with open_trace(paths[1]) as trace:

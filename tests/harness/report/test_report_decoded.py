@@ -31,7 +31,7 @@ def test_panel_of_a_decoded_trace(make_trace, generator, artifacts, tmp_path, re
     page = read_page(build_report(trace, generator.codec, tmp_path / "report.html").path)
     section = page.one("section", id="decoded")
     plots = page.plots()
-    assert {"decoded-accuracy", "decoded-pitch", "decoded-features"} <= set(plots)
+    assert {"decoded-accuracy", "decoded-convergence", "decoded-pitch", "decoded-features"} <= set(plots)
     assert "pitch from" in section.all("p", class_="finding")[0].content
     for figure in section.all("figure"):
         assert figure.all("figcaption")[0].content.strip()
@@ -70,6 +70,9 @@ def test_figures_draw_what_the_numbers_say(make_trace, artifacts):
     assert lines["clean estimate x1_hat"].y == pytest.approx(curve.accuracy.value)
     assert lines["state x_t"].y == pytest.approx(curves["pitch", ("x_t", "clean")].accuracy.value)
     assert set(lines["chance"].y) == {np.float32(curve.chance.value)}
+    convergence = [line for line in emergence.convergence_figure({"pitch": curve}).data if line.name]
+    assert convergence[0].y == pytest.approx(curve.paek.value, nan_ok=True)
+    assert convergence[1].y == pytest.approx(curve.js_distance.value)
     heat, *overlay = emergence.pitch_figure(decoded, decoded.properties["pitch"]).data
     assert heat.z.shape == (6, len(decoded.properties["pitch"].values))
     assert np.nanmedian(heat.z[-1]) == 64
