@@ -11,7 +11,7 @@ from analysis.sae.config import SAEConfig
 from analysis.sae.kernels import Support, decode_at, encode_at, select_batch_top_k
 from analysis.source import Source
 
-_MEMORY = 0.99
+_MEMORY = 0.9
 """Weight of the past in the running mean of the smallest activation of a batch."""
 
 
