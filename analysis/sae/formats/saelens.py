@@ -29,6 +29,8 @@ CONFIG_NAME = "cfg.json"
 WEIGHTS_NAME = "sae_weights.safetensors"
 _OURS = "audio_diffusion_harness"
 _VERSION = 1
+_LAYOUT = "6.0.0"
+"""Version of SAELens whose layout this is; without it, theirs takes the folder for an older one."""
 _READ_AS = {"random": "topk", "batch_topk": "jumprelu", "matryoshka": "jumprelu"}
 """Architectures SAELens knows under another name, or computes in the same way."""
 
@@ -46,6 +48,7 @@ def save(sae: SAE, directory: str | Path, training: Mapping[str, Any] | None = N
         "normalize_activations": "none",
         "reshape_activations": "none",
         "metadata": {
+            "sae_lens_version": _LAYOUT,
             "model_name": sae.source and sae.source.model_id,
             "hook_name": sae.source and sae.source.hook_point,
             _OURS: {
