@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,9 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of weights and batches."
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option(
+    "--clips", type=click.IntRange(0), default=8, show_default=True, metavar="N", help="Held-out files to decode."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the SAE or grid.")
 @force_option
 @json_option
@@ -76,6 +80,7 @@ def command(
     precision: str,
     seed: int,
     device: str,
+    clips: int,
     out: Path,
     force: bool,
 ) -> None:
@@ -86,7 +91,7 @@ def command(
     from analysis.sae.learner import TrainConfig
     from harness.datasets.reader import open_dataset
     from harness.fitting import saes
-    from harness.models import check_device
+    from harness.models import check_device, load_codec
 
     check_device(device)
     settings: dict[str, list[Any]] = {"arch": [arch], "width": [width], "k": [k], "sparsity": [sparsity], **grid}
@@ -94,10 +99,20 @@ def command(
         configs = saes.grid(
             dataset.source.d_in, seed, {_FIELDS.get(key, key): values for key, values in settings.items()}
         )
+        decodable = clips and dataset.source.hook_point == "latents"
+        codec = load_codec(dataset.source.model_id) if decodable else None
         plan = TrainConfig(steps, batch_size, learning_rate, precision=precision, seed=seed)  # type: ignore[arg-type]
         try:
             trained = saes.train_saes(
-                dataset, configs, out, plan, device=device, force=force, progress=_live(len(configs), steps, show)
+                dataset,
+                configs,
+                out,
+                plan,
+                device=device,
+                force=force,
+                progress=_live(len(configs), steps, show),
+                codec=codec,
+                clips=clips,
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command continues from the last checkpoint") from None
@@ -123,6 +138,7 @@ def _live(count: int, steps: int, show: Callable[[str, int, int], None]) -> Call
 
 
 def _show(trained: list[TrainedSAE]) -> None:
+    """Print figures on held-out vectors, and how far decoded reconstructions are from decoded vectors."""
     rows = [
         (
             one.config.architecture,
@@ -137,3 +153,7 @@ def _show(trained: list[TrainedSAE]) -> None:
         for one in trained
     ]
     table(("arch", "width", "l0", f"fvu {trained[0].measured_on}", "fvu train", "dead", "dense", "folder"), rows)
+    columns = ("decoded: differences", "log-mel dB", "pitch semitones", "loudness dB", "timbre octaves")
+    heard = [(one.folder, *(f"{value:.3f}" for value in astuple(one.sound)[1:])) for one in trained if one.sound]
+    if heard:
+        table(columns, heard)

@@ -19,9 +19,11 @@ from analysis.sae.formats import saelens
 from analysis.sae.learner import Record, TrainConfig
 from analysis.sae.metrics import SAEMetrics, evaluate
 from analysis.sae.train import Trainer
+from generators.codecs.base import Codec
 from harness.datasets.reader import Dataset
 from harness.errors import ExistsError, InputError, StorageError
 from harness.files import write_json
+from harness.fitting.sound import SoundMetrics, require_codec, sound_metrics
 
 LOG, CHECKPOINT, SUMMARY = "log.jsonl", "checkpoint.safetensors", "summary.json"
 CHECKPOINT_EVERY = 200
@@ -39,6 +41,8 @@ class TrainedSAE:
     """On files that were not trained on."""
     measured_on: str
     """Split of ``held_out``."""
+    sound: SoundMetrics | None = None
+    """On some of its files, decoded; None where there was no codec to decode with."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""
@@ -48,6 +52,7 @@ class TrainedSAE:
             "measured_on": self.measured_on,
             "held_out": self.held_out.to_json(),
             "train": self.train.to_json(),
+            "sound": None if self.sound is None else self.sound.to_json(),
         }
 
 
@@ -70,16 +75,24 @@ def train_saes(
     device: str = "cpu",
     force: bool = False,
     progress: Callable[[Record], None] | None = None,
+    codec: Codec | None = None,
+    clips: int = 8,
 ) -> list[TrainedSAE]:
     """Train on the data set's train split and measure on held-out files. An interrupted training is continued.
 
+    With the data set's ``codec`` given, reconstructions of up to ``clips`` held-out files are decoded and compared.
+
     Raises
     ------
+    InputError
+        When ``codec`` is not the one the vectors are latents of, or the data set has no training files.
     ExistsError
         When ``out`` holds something else than an unfinished training and ``force`` is not given.
     SAEError
         When the unfinished training in ``out`` is of other data or settings, or the data cannot be trained on.
     """
+    if codec is not None:
+        require_codec(dataset, codec)
     _prepare(out, force=force)
     trainer = Trainer(dataset.rows("train"), configs, plan, dataset.source, device)
     checkpoint = out / CHECKPOINT
@@ -96,7 +109,7 @@ def train_saes(
                     progress(record)
 
             saes = trainer.run(note, checkpoint=checkpoint, checkpoint_every=CHECKPOINT_EVERY)
-        trained = _save(saes, dataset, out, plan)
+        trained = _save(saes, dataset, out, plan, codec, clips)
     except OSError as error:
         raise StorageError(f"cannot write to {out}: {error.strerror or error}") from error
     write_json(out / SUMMARY, summary(trained, dataset, plan))
@@ -123,14 +136,17 @@ def load_sae(folder: Path) -> SAE:
     return saelens.load(folder)
 
 
-def _save(saes: Sequence[SAE], dataset: Dataset, out: Path, plan: TrainConfig) -> list[TrainedSAE]:
+def _save(
+    saes: Sequence[SAE], dataset: Dataset, out: Path, plan: TrainConfig, codec: Codec | None, clips: int
+) -> list[TrainedSAE]:
     present = {file.split for file in dataset.files}
     measured_on = next(split for split in ("test", "validation", "train") if split in present)
     trained = []
     for sae in saes:
         folder = out if len(saes) == 1 else out / _name(sae.config)
         held_out, train = evaluate(sae, dataset.rows(measured_on)), evaluate(sae, dataset.rows("train"))
-        trained.append(TrainedSAE(folder, sae.config, train, held_out, measured_on))
+        sound = None if codec is None else sound_metrics(sae, dataset, codec, measured_on, clips)
+        trained.append(TrainedSAE(folder, sae.config, train, held_out, measured_on, sound))
         saelens.save(sae, folder, {"train_config": asdict(plan), "measured_on": measured_on, **held_out.to_json()})
     return trained
 

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.sae.base import SAEError
+from analysis.sae.base import SAEError, build
 from analysis.sae.config import SAEConfig
 from analysis.sae.learner import TrainConfig
 from analysis.sae.metrics import evaluate
+from generators.codecs.closed_form import ClosedFormCodec
 from harness.datasets.reader import open_dataset
 from harness.errors import ExistsError, InputError, StorageError
 from harness.fitting import saes
 from harness.fitting.saes import CHECKPOINT, LOG, SUMMARY, grid, load_sae, train_saes
+from harness.fitting.sound import sound_metrics
 
 PLAN = TrainConfig(steps=30, batch_size=128, record_every=10)
 ONE = [SAEConfig("topk", 16, 32, k=4)]
@@ -121,6 +123,36 @@ def test_a_full_disk_ends_the_training_with_one_message(dataset, tmp_path, monke
     monkeypatch.setattr("analysis.sae.checkpoint.replace_file", full)
     with pytest.raises(StorageError, match="No space left"):
         train_saes(dataset, ONE, tmp_path / "a", PLAN)
+
+
+def test_reconstructions_are_compared_as_sound(dataset, tmp_path):
+    codec = ClosedFormCodec()
+    configs = grid(16, 0, {"architecture": ["topk"], "d_sae": [64], "k": [1, 16]})
+    plan = TrainConfig(steps=150, batch_size=256)
+    rough, fine = (one.sound for one in train_saes(dataset, configs, tmp_path / "a", plan, codec=codec, clips=3))
+    assert rough.clips == fine.clips == 3
+    assert 0 < fine.log_mel_db < rough.log_mel_db
+    assert fine.loudness_db < rough.loudness_db
+
+
+def test_exact_reconstructions_sound_the_same(dataset):
+    identity = build(SAEConfig("topk", 16, 32, k=32), dataset.source).requires_grad_(False)
+    eye = torch.eye(16)
+    identity.load_state_dict(
+        {
+            "W_enc": torch.cat([eye, -eye], 1),
+            "W_dec": torch.cat([eye, -eye]),
+            "b_enc": torch.zeros(32),
+            "b_dec": torch.zeros(16),
+        }
+    )
+    sound = sound_metrics(identity, dataset, ClosedFormCodec(), "test", 2)
+    assert (sound.log_mel_db, sound.pitch_semitones, sound.loudness_db, sound.timbre_octaves) == (0, 0, 0, 0)
+
+
+def test_sound_needs_the_data_sets_own_codec(other_codec, tmp_path):
+    with open_dataset(other_codec) as other, pytest.raises(InputError, match="does not hold clean latents"):
+        train_saes(other, ONE, tmp_path / "a", PLAN, codec=ClosedFormCodec())
 
 
 @pytest.mark.parametrize(
