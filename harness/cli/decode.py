@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.console import answer, progress_bar, quoted, say
+from harness.cli.console import answer, progress_bar, quoted, say, table
 from harness.cli.options import debug_option, json_option
 
 if TYPE_CHECKING:
@@ -96,18 +96,24 @@ def _decode(path: Path, find: Callable[[Source], Artifacts], study: Study | None
 
 
 def _show(curves: Curves) -> None:
-    """Print one line a property and what was found."""
+    """Print a line of accuracies a property, and what was found."""
     from harness.decoding.artifacts import CLEAN, VIEWS
     from harness.decoding.summary import finding, first_view
 
-    say(f"  {'property':10} {'chance':>6} {'shuffled':>8} {'step 0':>7} {'last step':>18} {'commits x1_hat / x_t':>24}")
+    rows = []
     for name, curve in first_view(curves).items():
         last = curve.accuracy[-1]
-        commits = [curves[name, (view, CLEAN)] for view in VIEWS]
-        steps = " / ".join(f"{int(c.commit_step.value)} (t {c.commit_t:.2f})" for c in commits)
-        interval = f"{last.value:.2f} [{last.low:.2f}, {last.high:.2f}]"
-        say(
-            f"  {name:10} {curve.chance.value:6.2f} {curve.shuffled[-1]:8.2f} {curve.step_0.value:7.2f} {interval:>18} "
-            f"{steps:>24}"
+        commits = (curves[name, (view, CLEAN)] for view in VIEWS)
+        rows.append(
+            (
+                name,
+                f"{curve.chance.value:.2f}",
+                f"{curve.shuffled[-1]:.2f}",
+                f"{curve.step_0.value:.2f}",
+                f"{last.value:.2f} [{last.low:.2f}, {last.high:.2f}]",
+                *(f"step {int(c.commit_step.value)} (t {c.commit_t:.2f})" for c in commits),
+            )
         )
+    columns = ("property", "chance", "shuffled", "first", "last [95 %]", *(f"commits, {view}" for view in VIEWS))
+    table(columns, rows)
     say(f"  {finding(curves)}")
