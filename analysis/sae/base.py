@@ -60,7 +60,7 @@ class Objective(NamedTuple):
 class SAE(nn.Module, ABC):
     """Base class of all architectures: ``encode(x) = act(x @ W_enc + b_enc)``, ``decode(f) = f @ W_dec + b_dec``.
 
-    Subclasses implement ``encode`` and ``objective`` and pass ``analysis.sae.testing.SAETests``. Starting weights are
+    Subclasses implement ``encode`` and ``objective`` and pass ``analysis.testing.SAETests``. Starting weights are
     tied: random unit rows in ``W_dec`` and their transpose in ``W_enc``.
     """
 

@@ -1,5 +1,5 @@
 from analysis.sae.config import SAEConfig
-from analysis.sae.testing import SAETests
+from analysis.testing import SAETests
 
 
 class TestStandard(SAETests):

@@ -1,4 +1,4 @@
-"""Conformance suites for what third parties add to ``analysis``: subclass, set the attribute, let pytest collect it.
+"""What every property must do: the suite, and tones to measure.
 
 >>> class TestLoudness(PropertyTests):
 ...     prop = Loudness()
