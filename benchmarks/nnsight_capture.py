@@ -34,13 +34,14 @@ class Whole(nn.Module):
 
 
 def capture(whole: nn.Module, calls: int, modules: Sequence[str]) -> list[Tensor]:
-    """Keep the denoiser's velocity at every call, and the output of ``modules``."""
+    """Keep the denoiser's state and velocity at every call, and the output of ``modules``."""
     import nnsight
 
     watched = nnsight.NNsight(whole)
     with torch.no_grad(), watched.trace(torch.zeros(())) as tracer:
         kept = nnsight.save([])
         for _ in tracer.iter[:calls]:
+            kept.append(watched.denoiser.input)
             for path in modules:
                 kept.append(watched.get(f"denoiser.{path}").output)
             kept.append(watched.denoiser.output)

@@ -29,15 +29,15 @@ def attribute(file: h5py.File, name: str, kind: Literal["string", "int64", "floa
 
     Its type is looked at before its value, because HDF5 can crash on a damaged value of another type.
     """
-    path = file.filename
-    if name not in file.attrs:
+    path, attributes = file.filename, file.attrs
+    if name not in attributes:
         raise TraceError(f"{path} is damaged: root attribute {name!r} is missing")
-    stored = file.attrs.get_id(name)
+    stored = attributes.get_id(name)
     text = stored.get_type()
     variable = isinstance(text, h5py.h5t.TypeStringID) and text.is_variable_str()
     if stored.shape != () or not (variable if kind == "string" else stored.dtype.name == kind):
         raise TraceError(f"{path} is damaged: root attribute {name!r} is {stored.dtype} {stored.shape}, not one {kind}")
-    value = file.attrs[name]
+    value = attributes[name]
     return value if kind == "string" else value.item()
 
 

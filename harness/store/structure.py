@@ -34,12 +34,13 @@ def build(layout: Layout, metadata: Metadata) -> tuple[SparseFile, Addresses]:
 
 def _write_attributes(file: h5py.File, metadata: Metadata) -> bytes:
     """Write the root attributes; ``complete`` comes last and gets random bytes, which are returned, to be found by."""
-    file.attrs["format"] = FORMAT
-    file.attrs["format_version"] = FORMAT_VERSION
+    attributes = file.attrs
+    attributes["format"] = FORMAT
+    attributes["format_version"] = FORMAT_VERSION
     for name, value in metadata.attributes().items():
-        file.attrs[name] = value
+        attributes[name] = value
     mark = os.urandom(8)
-    file.attrs["complete"] = np.frombuffer(mark, "<i8")[0]
+    attributes["complete"] = np.frombuffer(mark, "<i8")[0]
     return mark
 
 
