@@ -37,7 +37,7 @@ mini: $(VENV)/.installed-dev ## Train the shipped `mini` generator again (hours;
 	cd generators/mini/checkpoint && sha256sum *.safetensors > SHA256SUMS
 
 mini-analysis: $(VENV)/.installed-dev ## Train the shipped SAE and probes of `mini` again (an hour; needs FluidSynth)
-	$(BIN)/python -m harness.shipped.recipe --work work/mini-analysis
+	$(BIN)/python -m harness.recipe $(ARGS)
 
 lock: ## Rewrite constraints.txt from a fresh environment with the newest releases
 	rm -rf .venv-lock

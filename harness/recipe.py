@@ -8,10 +8,11 @@ and probes, and last, once the flow model is trained, noise-aware probes of the 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +29,26 @@ from analysis.source import Source
 from generators.base import GenerationRequest
 from generators.mini.codec import MiniCodec
 from generators.mini.vocabulary import BRIGHTNESS_DB_PER_OCTAVE, HIGHEST_MIDI, INSTRUMENTS, LEVELS_LUFS, LOWEST_MIDI
+from harness import shipped
 from harness.datasets.build import build
 from harness.datasets.collect import AudioCollector
 from harness.datasets.format import Plan
 from harness.datasets.reader import Dataset, open_dataset
 from harness.datasets.rendered import rendered_units
 from harness.datasets.sources import trace_sources
+from harness.doctor import MANIFEST
 from harness.files import write_json
 from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised, task_of
 from harness.fitting.saes import SUMMARY, load_sae, train_saes
 from harness.models import load_generator
 from harness.pipeline import run
 
-HOME = Path(__file__).parent / "mini"
+HOME = shipped.HOME / "mini"
 PROPERTIES = ("pitch", "loudness", "timbre")
 CLIPS, HELD_OUT_CLIPS, TRAJECTORIES = 8192, 480, 320
-WIDTHS, SPARSITIES = (2048,), (8, 16, 32)
-PLAN = TrainConfig(steps=900)
+GRID = ((2048, 8), (2048, 16), (2048, 32), (4096, 32))
+"""d_sae and k of the topk SAEs that are compared."""
+PLAN, CONTROL_PLAN = TrainConfig(steps=700), TrainConfig(steps=200)
 FIT = FitConfig(l2=1e-5)
 TIMES = tuple(round(0.1 * i, 1) for i in range(11))
 """Where noise-aware probes are fitted."""
@@ -65,11 +69,9 @@ def make_latents(work: Path, workers: int) -> tuple[Path, Path]:
 
 
 def train_grid(dataset: Dataset, out: Path) -> list[Path]:
-    """Train all SAEs, and a random dictionary of each size, on one stream of batches; return their folders."""
+    """Train all SAEs on one stream of batches; return their folders."""
     if not (out / SUMMARY).is_file():
-        d_in = dataset.source.d_in
-        configs = [SAEConfig(*c[:1], d_in, *c[1:]) for c in product(("topk", "random"), WIDTHS, SPARSITIES)]
-        train_saes(dataset, configs, out, PLAN)
+        train_saes(dataset, [SAEConfig("topk", dataset.source.d_in, d_sae, k) for d_sae, k in GRID], out, PLAN)
     return [Path(sae["folder"]) for sae in json.loads((out / SUMMARY).read_text(encoding="utf-8"))["saes"]]
 
 
@@ -123,6 +125,14 @@ def choose(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return max(good, key=lambda row: sum(row[name]["value"] for name in PROPERTIES))
 
 
+def train_control(dataset: Dataset, chosen: Path, out: Path) -> Path:
+    """Train the random dictionary that stands beside the chosen SAE; return its folder."""
+    if not (out / SUMMARY).is_file():
+        config = replace(load_sae(chosen).config, architecture="random", seed=1)
+        train_saes(dataset, [config], out, CONTROL_PLAN)
+    return out
+
+
 def ship(dataset: Dataset, chosen: Path, control: Path) -> None:
     """Copy the chosen SAE and its control, fit its probes, and noise-aware ones on states."""
     HOME.mkdir(exist_ok=True)
@@ -165,6 +175,27 @@ def _fit(dataset: Dataset, frames: Frames, out: Path, sae: SAE | None = None) ->
         write_json(path, [one.to_json() | {"path": one.path.name} for one in fitted])
 
 
+def write_manifests() -> None:
+    """List the digests of all weights beside them, as sha256sum does; ``harness doctor`` compares."""
+    for folder in sorted({path.parent for path in HOME.rglob("*.safetensors")}):
+        lines = [
+            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+            for path in sorted(folder.glob("*.safetensors"))
+        ]
+        (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+
+
+def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Write the sparsity table as the paper does, with held-out files / held-out combinations in each cell."""
+    lines = ["| SAE | l0 | fvu | dead | pitch | loudness | timbre |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        scores = [f"{row[name]['value']:.3f} / {row[f'{name}_combinations']['value']:.3f}" for name in PROPERTIES]
+        fvu = f"{row['fvu']:.3f} / {row['fvu_combinations']:.3f}"
+        cells = [f"{row['architecture']} {row['d_sae']}", f"{row['l0']:.1f}", fvu, f"{row['dead']:.1%}", *scores]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run all stages."""
     parser = argparse.ArgumentParser(description="Train what is shipped for mini.")
@@ -178,11 +209,15 @@ def main() -> None:
     with open_dataset(paths[0]) as files, open_dataset(paths[1]) as combinations:
         rows = sparsity_table(files, combinations, train_grid(files, work / "grid"), work / "table.json")
         chosen = Path(choose(rows)["folder"])
-        ship(files, chosen, chosen.with_name(chosen.name.replace("topk", "random")))
+        control = train_control(files, chosen, work / "control")
+        rows += sparsity_table(files, combinations, [control], work / "control.json")
+        ship(files, chosen, control)
     write_json(HOME / "table.json", [{key: row[key] for key in row if key != "folder"} for row in rows])
     if not arguments.codec_only:
         with open_dataset(trajectories(work)) as dataset:
             _fit(dataset, frames_of(dataset), HOME / "probes" / "x1_hat")
+    write_manifests()
+    print(as_markdown(rows))
 
 
 if __name__ == "__main__":
