@@ -178,11 +178,9 @@ def _fit(dataset: Dataset, frames: Frames, out: Path, sae: SAE | None = None) ->
 def write_manifests() -> None:
     """List the digests of all weights beside them, as sha256sum does; ``harness doctor`` compares."""
     for folder in sorted({path.parent for path in HOME.rglob("*.safetensors")}):
-        lines = [
-            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-            for path in sorted(folder.glob("*.safetensors"))
-        ]
-        (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+        weights = {path.name: hashlib.sha256(path.read_bytes()) for path in sorted(folder.glob("*.safetensors"))}
+        lines = [f"{digest.hexdigest()}  {name}\n" for name, digest in weights.items()]
+        (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
 
 
 def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
