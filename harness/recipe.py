@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis.probes import FitConfig, Probe, score_classes, train_probe
+from analysis.probes import FitConfig, Probe, ProbeTask, score_classes, train_probe
+from analysis.properties.bins import Bins
 from analysis.sae.base import SAE
 from analysis.sae.config import SAEConfig
 from analysis.sae.formats import saelens
@@ -52,7 +53,8 @@ PLAN, CONTROL_PLAN = TrainConfig(steps=700), TrainConfig(steps=200)
 FIT = FitConfig(l2=1e-5)
 TIMES = tuple(round(0.1 * i, 1) for i in range(11))
 """Where noise-aware probes are fitted."""
-MOST_DEAD, MOST_FVU = 0.05, 0.10
+MOST_DEAD, MOST_FVU, MOST_FEATURES = 0.05, 0.10, 2048
+"""What may ship: 2048 features, their control and probes are 4 MB."""
 
 
 def make_latents(work: Path, workers: int) -> tuple[Path, Path]:
@@ -86,14 +88,23 @@ def sparsity_table(files: Dataset, combinations: Dataset, folders: Sequence[Path
 def _row(files: Dataset, combinations: Dataset, folder: Path) -> dict[str, Any]:
     sae, frames = load_sae(folder), frames_of(files, every=3)
     features, row = encode(sae, frames.vectors[1.0]), _figures(sae, files, combinations) | {"folder": str(folder)}
-    for name in PROPERTIES:
-        task = task_of(files, frames, name)
+    tasks = [task_of(files, frames, name) for name in PROPERTIES]
+    for task in [*tasks, _amplitude(tasks[PROPERTIES.index("loudness")])]:
         probe = train_probe(features, task, files.source, config=FIT)
         test = task.rows("test")
         score = score_classes(probe.probabilities(features.take(test)), task.target[test], task.groups[test])
-        row[name] = score.accuracy.to_json()
-        row[f"{name}_combinations"] = _on_combinations(probe, sae, combinations)
+        shares = np.bincount(task.target[task.rows("train")])
+        row[task.property] = score.accuracy.to_json() | {"majority": float(shares.max() / shares.sum())}
+        if task.property in PROPERTIES:
+            row[f"{task.property}_combinations"] = _on_combinations(probe, sae, combinations)
     return row
+
+
+def _amplitude(loudness: ProbeTask) -> ProbeTask:
+    """Turn levels in dB into linear ones: what the paper bins. Most frames then fall into few classes."""
+    values = 10 ** (loudness.values / 20)
+    bins = Bins.equal_width(values[loudness.split == "train"], loudness.bins.count)
+    return replace(loudness, property="amplitude", unit="1", tolerance=np.inf, bins=bins, values=values)
 
 
 def _figures(sae: SAE, files: Dataset, combinations: Dataset) -> dict[str, Any]:
@@ -118,9 +129,9 @@ def _on_combinations(probe: Probe, sae: SAE, combinations: Dataset) -> dict[str,
 
 
 def choose(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Pick the trained SAE that probes read best, of those that reconstruct well and have few dead features."""
+    """Pick the SAE that probes read best, of those that reconstruct well, have few dead features and are small."""
     good = [
-        row for row in rows if row["architecture"] != "random" and row["dead"] <= MOST_DEAD and row["fvu"] <= MOST_FVU
+        row for row in rows if row["dead"] <= MOST_DEAD and row["fvu"] <= MOST_FVU and row["d_sae"] <= MOST_FEATURES
     ]
     return max(good, key=lambda row: sum(row[name]["value"] for name in PROPERTIES))
 
@@ -184,14 +195,16 @@ def write_manifests() -> None:
 
 
 def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Write the sparsity table as the paper does, with held-out files / held-out combinations in each cell."""
-    lines = ["| SAE | l0 | fvu | dead | pitch | loudness | timbre |", "|---|---|---|---|---|---|---|"]
+    """Write the sparsity table as the paper does. Two figures: held-out files / held-out combinations."""
+    columns = ["SAE", "l0", "fvu", "dead", *PROPERTIES, "amplitude (linear)"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
         scores = [f"{row[name]['value']:.3f} / {row[f'{name}_combinations']['value']:.3f}" for name in PROPERTIES]
         fvu = f"{row['fvu']:.3f} / {row['fvu_combinations']:.3f}"
         cells = [f"{row['architecture']} {row['d_sae']}", f"{row['l0']:.1f}", fvu, f"{row['dead']:.1%}", *scores]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(f"| {' | '.join([*cells, format(row['amplitude']['value'], '.3f')])} |")
+    majority = ", ".join(f"{name} {rows[0][name]['majority']:.3f}" for name in (*PROPERTIES, "amplitude"))
+    return "\n".join([*lines, "", f"Always the most frequent class: {majority}."])
 
 
 def main() -> None:

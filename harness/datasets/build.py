@@ -93,13 +93,12 @@ def build(
     if not units:
         raise InputError("there is nothing to build a data set of; give files or folders with audio in them")
     shards = Shards.of(out)
-    if force:
-        shards.remove()
     try:
-        shards.begin(plan)
+        shards.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot write to {out.parent}: {error.strerror}") from error
     with locked(shards.folder):
+        shards.begin(plan, anew=force)
         waiting = [unit for unit in units if not shards.has(unit.name, unit.version)]
         resumed, skipped = len(units) - len(waiting), []
         with closing(_collect(waiting, collector, shards, workers)) as outcomes:

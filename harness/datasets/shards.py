@@ -36,20 +36,24 @@ class Shards:
         """Shards of the data set ``out``."""
         return cls(out.with_name(f".{out.name}.parts"))
 
-    def begin(self, plan: Plan) -> None:
-        """Make the folder, or continue in one of the same plan. Raises ``InputError`` that names the difference."""
-        path = self.folder / PLAN
-        if path.is_file():
-            found, wanted = json.loads(path.read_text(encoding="utf-8")), json.loads(dumps(plan.to_json()))
+    def begin(self, plan: Plan, *, anew: bool = False) -> None:
+        """Start in the folder, or continue what the same plan left there; ``anew`` drops what is there.
+
+        Raises ``InputError`` that names the difference when an unfinished build had another plan.
+        """
+        path, wanted = self.folder / PLAN, json.loads(dumps(plan.to_json()))
+        if anew:
+            for shard in self.folder.glob("*.safetensors"):
+                shard.unlink()
+        elif path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
             for name, value in wanted.items():
                 if found.get(name) != value:
                     raise InputError(
                         f"the unfinished build in {self.folder} has {name} {found.get(name)}, this one has {value}; "
                         "repeat the earlier command to finish it, or give --force to start over"
                     )
-        else:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(path, json.loads(dumps(plan.to_json())))
+        write_json(path, wanted)
 
     def path(self, name: str) -> Path:
         """Path of the shard of the unit called ``name``."""
