@@ -3,7 +3,7 @@
 With k = 32 of 2048 features active, all but a sixty-fourth of the dense decode and of the two dense weight gradients
 multiplies zeros. What remains is one dense product, the pre-activations, and finding the largest k in each row. Here:
 
-- Pre-activations are made for ``_BLOCK_ROWS`` rows at a time, so that they stay in the processor's cache, and are
+- Pre-activations are made for ``_CPU_BLOCK_ROWS`` rows at a time, so that they stay in the processor's cache, and are
   dropped as soon as their largest k have been found. The whole ``[B, d_sae]`` array never exists.
 - The largest k are found through the maxima of groups of features (``_top_k_indices``).
 - What was selected is a ``Support``: a list of (row, feature) entries that can be read by row and by feature. Decoding
@@ -16,6 +16,7 @@ Shape letters: B rows, F = d_sae features, E entries.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -25,9 +26,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
-_BLOCK_ROWS = {"cpu": 256}
-"""Rows whose pre-activations are held at once; elsewhere than on the CPU ``_BLOCK_ROWS_DEVICE``."""
-_BLOCK_ROWS_DEVICE = 16384
+_CPU_BLOCK_ROWS = 256
+"""Rows whose pre-activations are held at once on the CPU: 2 MB of them for 2048 features."""
+_DEVICE_BLOCK_ROWS = 16384
+"""The same on other devices, where only memory sets a limit."""
 
 
 class Support:
@@ -117,16 +119,16 @@ def select_batch_top_k(x: Tensor, W_enc: Tensor, b_enc: Tensor, k: int) -> Selec
     return Selection(values, Support(rows, features, len(x), W_enc.shape[1]))
 
 
-def _pre_activation_blocks(x: Tensor, W_enc: Tensor, b_enc: Tensor) -> Any:
+def _pre_activation_blocks(x: Tensor, W_enc: Tensor, b_enc: Tensor) -> Iterator[Tensor]:
     """Yield ``x @ W_enc + b_enc`` block by block, each valid until the next is asked for; bf16 inside autocast."""
-    size = min(len(x), _BLOCK_ROWS.get(x.device.type, _BLOCK_ROWS_DEVICE))
-    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-    low = [tensor.to(dtype) for tensor in (b_enc, x, W_enc)]
-    product, pre = x.new_empty(size, len(b_enc), dtype=dtype), x.new_empty(size, len(b_enc))
-    for start in range(0, len(x), size):
-        rows = low[1][start : start + size]
-        torch.addmm(low[0], rows, low[2], out=product[: len(rows)])
-        yield product[: len(rows)] if dtype == x.dtype else pre[: len(rows)].copy_(product[: len(rows)])
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    size = min(len(x), _CPU_BLOCK_ROWS if device == "cpu" else _DEVICE_BLOCK_ROWS)
+    bias, weights = b_enc.to(dtype), W_enc.to(dtype)
+    # Filled anew for every block: a fresh one would cost as much as the product itself.
+    buffer = x.new_empty(size, len(b_enc), dtype=dtype)
+    for rows in torch.split(x.to(dtype), max(size, 1)):
+        yield torch.addmm(bias, rows, weights, out=buffer[: len(rows)]).to(x.dtype)
 
 
 def _top_k_indices(pre: Tensor, k: int) -> Tensor:

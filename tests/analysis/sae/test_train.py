@@ -199,3 +199,14 @@ def test_divergence_is_reported() -> None:
     data, _ = planted(300)
     with pytest.raises(SAEError, match="standard SAE of 64 features diverged at step"):
         Trainer(data, GRID[3:4], TrainConfig(steps=30, learning_rate=1e30, record_every=5)).run()
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_as_well_as_the_processor() -> None:
+    data, _ = planted(4000)
+    plan = TrainConfig(steps=200, batch_size=512, record_every=200)
+    last: dict[str, list[Record]] = {"cpu": [], "cuda": []}
+    for device, records in last.items():
+        Trainer(data, GRID, plan, device=device).run(records.append)
+    for cpu, cuda in zip(last["cpu"], last["cuda"], strict=True):
+        assert cuda.fvu == pytest.approx(cpu.fvu, rel=0.05)
