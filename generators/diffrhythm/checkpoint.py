@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from generators.base import CheckpointError
 from generators.folder import read_tensors
+from generators.networks import WEIGHTS_FILE
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILES = ("diffusion_pytorch_model.safetensors", "cfm_model.pt", "cfm_model.safetensors")
+WEIGHTS_FILES = (WEIGHTS_FILE, "cfm_model.pt", "cfm_model.safetensors")
 """Names looked for in a folder: diffusers' own, then those of the published repositories."""
 
 PREFIX = "transformer."
@@ -48,20 +46,6 @@ def read_state(file: Path) -> dict[str, Tensor]:
     """
     state = read_tensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
     return {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if not name.endswith(RECOMPUTED)}
-
-
-def read_config(folder: Path) -> dict[str, Any] | None:
-    """Content of ``config.json`` in ``folder``, None when there is none. Raises ``CheckpointError`` when unusable."""
-    file = folder / CONFIG_FILE
-    if not file.is_file():
-        return None
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise CheckpointError(f"{file}: not JSON; fetch it again or remove it") from None
-    if not isinstance(document, dict):
-        raise CheckpointError(f"{file}: not a JSON object")
-    return document
 
 
 def _read_pickle(file: Path) -> Mapping[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,8 +21,8 @@ from generators.base import (
     SamplingPlan,
     StepHook,
 )
-from generators.codecs import CODECS
 from generators.codecs.base import Codec
+from generators.diffrhythm.codec import load_codec, save_codec
 from generators.diffrhythm.load import load_transformer
 from generators.diffrhythm.request import OPTIONS, check_options, hashed_vector, read_vector, token_row
 from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
@@ -117,32 +116,30 @@ class DiffRhythmGenerator(Generator):
             )
         directory = Path(path)
         config = folder.read_own_config(directory, NAME)
-        if config.get("codec") not in CODECS:
-            raise CheckpointError(
-                f"{directory / folder.GENERATOR_FILE}: unknown codec {config.get('codec')!r}, not {', '.join(CODECS)}"
-            )
         transformer = load_transformer(directory / TRANSFORMER_FOLDER, dtype=dtype)
         transformer.to(device)  # type: ignore[arg-type]
         negative = directory / NEGATIVE_STYLE_FILE
         try:
+            size = transformer.config["cond_dim"]
             return cls(
                 transformer,
-                pkgutil.resolve_name(CODECS[config["codec"]])(),
+                load_codec(directory, config.get("codec"), device),
                 name=str(path),
-                negative_style=_read_negative_style(negative, transformer) if negative.is_file() else None,
+                negative_style=read_vector(negative, "negative_style", size) if negative.is_file() else None,
                 style_source=config.get("style_source", "embedding"),
             )
+        except CheckpointError:
+            raise
         except ValueError as error:
             raise CheckpointError(f"{directory}: {error}") from None
 
     def save_pretrained(self, directory: str | Path) -> None:
-        """Write ``generator.json``, the network in diffusers' layout and the negative style.
+        """Write ``generator.json``, the network in diffusers' layout, the negative style, and the codec.
 
-        The codec is named, not written. Raises ``ValueError`` when it has no registered name.
+        A registered codec is only named. Raises ``ValueError`` for one that is neither that nor a ``DiffRhythmVae``.
         """
-        if self.codec.id not in CODECS:
-            raise ValueError(f"codec {self.codec.id!r} is not a registered one; only these can be named in a folder")
-        folder.write_config(directory, NAME, {"codec": self.codec.id, "style_source": self.style_source})
+        codec = save_codec(self.codec, Path(directory))
+        folder.write_config(directory, NAME, {"codec": codec, "style_source": self.style_source})
         self.denoiser.save_pretrained(Path(directory) / TRANSFORMER_FOLDER)
         if self.negative_style is not None:
             save_file({"negative_style": self.negative_style}, Path(directory) / NEGATIVE_STYLE_FILE)
@@ -277,7 +274,3 @@ class DiffRhythmGenerator(Generator):
                 f"this model knows songs of {config['max_frames']} frames; {plan.frames} are not what it knows"
             )
         return tuple(notes)
-
-
-def _read_negative_style(file: Path, transformer: DiffRhythmTransformer) -> Tensor:
-    return read_vector(file, "negative_style", transformer.config["cond_dim"])

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from generators.base import CheckpointError
-from generators.diffrhythm.checkpoint import CONFIG_FILE, read_config, read_state, weights_file
+from generators.diffrhythm.checkpoint import read_state, weights_file
 from generators.diffrhythm.transformer import AttentionKind, DiffRhythmTransformer
+from generators.networks import SETTINGS_FILE, build, read_settings
 
 FULL_MAX_FRAMES = 6144
 """Frames of the full-length models; in v1.2 these, and only these, have a duration embedding."""
-LISTED = 8
-"""Tensors of one fault that a message names."""
 
 
 def load_transformer(
@@ -53,25 +52,16 @@ def load_transformer(
     """
     file = weights_file(Path(path))
     state = read_state(file)
-    document = read_config(file.parent)
-    config: Mapping[str, Any]
-    if document is not None and document.get("_class_name") == DiffRhythmTransformer.__name__:
-        config = {name: value for name, value in document.items() if not name.startswith("_")}
-    else:
-        sizes = {**_sizes(state, file), **_stated_sizes(document, file)}
+    settings = read_settings(file.parent)
+    if settings is None or settings.get("_class_name") != DiffRhythmTransformer.__name__:
+        sizes = {**_sizes(state, file), **_stated_sizes(settings, file)}
         full = sizes["duration_embedding"]
-        config = {**sizes, "max_frames": FULL_MAX_FRAMES if full else max_frames, "attention": attention}
-    with torch.device("meta"):
-        try:
-            transformer: DiffRhythmTransformer = DiffRhythmTransformer(**config)
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"{file}: no network has these sizes ({error})") from None
-    _check(state, transformer.state_dict(), file)
-    if config["max_frames"] == FULL_MAX_FRAMES and config["attention"] == "bidirectional":
-        _check_duration(state, file)
+        settings = {**sizes, "max_frames": FULL_MAX_FRAMES if full else max_frames, "attention": attention}
     # Copies: tensors of the same type would otherwise stay mapped to a file that may change.
-    transformer.load_state_dict({name: tensor.to(dtype, copy=True) for name, tensor in state.items()}, assign=True)
-    transformer.eval()
+    converted = {name: tensor.to(dtype, copy=True) for name, tensor in state.items()}
+    transformer: DiffRhythmTransformer = build(DiffRhythmTransformer, settings, converted, file)
+    if transformer.config["max_frames"] == FULL_MAX_FRAMES and transformer.config["attention"] == "bidirectional":
+        _check_duration(state, file)
     return transformer
 
 
@@ -98,14 +88,14 @@ def _sizes(state: Mapping[str, Tensor], file: Path) -> dict[str, Any]:
     }
 
 
-def _stated_sizes(document: Mapping[str, Any] | None, file: Path) -> dict[str, Any]:
+def _stated_sizes(settings: Mapping[str, Any] | None, file: Path) -> dict[str, Any]:
     """Pick the constructor values that a published ``config.json`` states; its ``heads`` are read by nothing."""
-    if document is None:
+    if settings is None:
         return {}
-    model = document.get("model")
+    model = settings.get("model")
     if not isinstance(model, Mapping):
         raise CheckpointError(
-            f"{file.parent / CONFIG_FILE}: holds no DiffRhythm settings; move the weights, or remove it if unrelated"
+            f"{file.parent / SETTINGS_FILE}: holds no DiffRhythm settings; move the weights, or remove it if unrelated"
         )
     names = ("dim", "depth", "ff_mult", "text_dim", "conv_layers", "mel_dim", "text_num_embeds")
     return {name: model[name] for name in names if model.get(name) is not None}
@@ -128,26 +118,6 @@ def _vote(lengths: list[int], file: Path) -> int:
     return Counter(lengths).most_common(1)[0][0]
 
 
-def _check(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: Path) -> None:
-    """Compare names and shapes. Raises ``CheckpointError`` that lists what differs."""
-    shared = [name for name in expected if name in state]
-    faults = [
-        ("missing", [name for name in expected if name not in state]),
-        ("unknown", [name for name in state if name not in expected]),
-        (
-            "of another shape",
-            [
-                f"{name} {list(state[name].shape)} instead of {list(expected[name].shape)}"
-                for name in shared
-                if state[name].shape != expected[name].shape
-            ],
-        ),
-    ]
-    found = [f"{fault}: {_listed(names)}" for fault, names in faults if names]
-    if found:
-        raise CheckpointError(f"{file}: tensors do not fit the network; {'; '.join(found)}")
-
-
 def _check_duration(state: Iterable[str], file: Path) -> None:
     """Refuse a full-length v1.2 model without its duration embedding."""
     if not any(name.startswith("duration_time_embed.") for name in state):
@@ -155,8 +125,3 @@ def _check_duration(state: Iterable[str], file: Path) -> None:
             f"{file}: missing: duration_time_embed.*, which a v1.2 model of {FULL_MAX_FRAMES} frames has; "
             "for v1.0 weights pass attention='causal'"
         )
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more

@@ -11,9 +11,11 @@ from safetensors.torch import save_file
 
 from generators.base import CheckpointError, GenerationRequest, RequestError
 from generators.codecs.closed_form import ClosedFormCodec
+from generators.codecs.diffrhythm_vae import DiffRhythmVae
 from generators.diffrhythm import DiffRhythmGenerator, DiffRhythmTransformer
 from generators.testing import GeneratorTests, Recorder
 
+VAE_FILE = Path(__file__).parents[2] / "data/diffrhythm/vae/vae_model.pt"
 CONFIG = {
     "dim": 32,
     "depth": 2,
@@ -201,6 +203,18 @@ def test_half_weights(tmp_path: Path, dtype: torch.dtype) -> None:
 def test_an_unregistered_codec_cannot_be_saved(tmp_path: Path) -> None:
     codec = ClosedFormCodec()
     codec.id = "mine"
-    with pytest.raises(ValueError, match="codec 'mine' is not a registered one"):
+    with pytest.raises(ValueError, match="codec 'mine' is neither registered nor a DiffRhythmVae"):
         DiffRhythmGenerator(random().denoiser, codec).save_pretrained(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_its_own_autoencoder_is_saved_with_it(tmp_path: Path) -> None:
+    codec = DiffRhythmVae.from_pretrained(VAE_FILE)
+    generator = DiffRhythmGenerator.random(CONFIG, codec, seed=1)
+    generator.save_pretrained(tmp_path)
+    loaded = DiffRhythmGenerator.from_pretrained(tmp_path)
+    assert loaded.codec.weights_sha256 == codec.weights_sha256
+    assert (loaded.generate(short()).audio == generator.generate(short()).audio).all()
+    (tmp_path / "codec/config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"codec/config\.json: missing"):
+        DiffRhythmGenerator.from_pretrained(tmp_path)
