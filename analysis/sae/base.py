@@ -128,7 +128,7 @@ class SAE(nn.Module, ABC):
             return code @ self.W_dec + self.b_dec
         indices = code.indices.reshape(-1, code.indices.shape[-1])
         decoded = decode_at(code.values.reshape(-1), self.W_dec, Support.rectangular(indices, self.config.d_sae))
-        return decoded.reshape(*code.indices.shape[:-1], -1) + self.b_dec
+        return decoded.reshape(*code.indices.shape[:-1], self.config.d_in) + self.b_dec
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstruction ``x_hat`` of ``x [..., d_in]``."""

@@ -62,6 +62,13 @@ class SAETests:
         torch.testing.assert_close(trained.decode(sparse), trained.decode(dense), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(trained(x), trained.decode(dense), rtol=1e-4, atol=1e-5)
 
+    def test_no_rows_and_one_vector(self, trained: SAE) -> None:
+        """Empty batches and single vectors keep their shape."""
+        for shape in ((0,), (2, 0), ()):
+            x = torch.zeros(*shape, self.config.d_in)
+            assert trained(x).shape == x.shape
+            assert trained.encode(x).shape == (*shape, self.config.d_sae)
+
     def test_codes_do_not_depend_on_the_batch(self, trained: SAE, data: np.ndarray) -> None:
         """A vector's code is the same alone and among others."""
         x = torch.from_numpy(data[:8])
