@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from audio_files import RATE_HZ, cut_in_half, tone, write_tones
 
 from analysis import properties
 from analysis.probes import split_of
@@ -21,6 +20,7 @@ from harness.datasets.shards import Shards
 from harness.datasets.sources import audio_sources
 from harness.errors import ExistsError, InputError, StorageError
 from harness.runs import locked
+from tests.harness.datasets.audio_files import RATE_HZ, cut_in_half, tone, write_tones
 
 NAMES = ("pitch", "loudness", "timbre")
 

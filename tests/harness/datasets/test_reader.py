@@ -3,12 +3,12 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-from audio_files import write_tones
 
 from harness.datasets.build import build
 from harness.datasets.reader import open_dataset
 from harness.datasets.sources import audio_sources
 from harness.errors import DatasetError, InputError
+from tests.harness.datasets.audio_files import write_tones
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from trace_examples import write_trace
 
 from harness import open_trace
 from harness.errors import InputError, TraceError
+from tests.harness.store.trace_examples import write_trace
 
 
 def replace(file: h5py.File, name: str, **dataset: object) -> None:

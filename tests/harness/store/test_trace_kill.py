@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trace_examples import ABOUT, SMALL, Content
 
 from harness import open_trace
 from harness.store.reader import Trace
 from harness.store.writer import TraceWriter
+from tests.harness.store.trace_examples import ABOUT, SMALL, Content
 
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = 60

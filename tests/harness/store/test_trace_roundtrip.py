@@ -12,12 +12,12 @@ import pytest
 import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trace_examples import ABOUT, SMALL, Content, layouts, metadata, write_trace
 
 from harness import open_trace
 from harness.errors import ExistsError, InputError
 from harness.store.format import Layout, Metadata
 from harness.store.writer import TraceWriter
+from tests.harness.store.trace_examples import ABOUT, SMALL, Content, layouts, metadata, write_trace
 
 
 def check(path: Path, content: Content, about: Metadata, steps: int) -> None:

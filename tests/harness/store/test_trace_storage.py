@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trace_examples import ABOUT, SMALL, Content, write_trace
 
 from harness import open_trace
 from harness.errors import StorageError, TraceError
 from harness.store.format import Layout
 from harness.store.writer import TraceWriter
+from tests.harness.store.trace_examples import ABOUT, SMALL, Content, write_trace
 
 ROOMY = Layout(**{**vars(SMALL), "frames": 4096, "channels": 64})
 """16 MB: more than the small disks below hold."""
