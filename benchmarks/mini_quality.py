@@ -86,11 +86,17 @@ def generate(generator: MiniGenerator, prompts: Sequence[str], seeds: Sequence[i
 
 
 def note_hits(audio: np.ndarray, notes: Sequence[Note]) -> list[bool]:
-    """For each note, whether pyin's median pitch over its middle lies within 50 cents."""
+    """For each note, whether pyin's median pitch over its middle lies within 50 cents.
+
+    Only frames within 30 dB of the note's loudest count: a struck bar has died away long before its share of the clip
+    ends, and what pyin reads in the silence after it is nobody's pitch.
+    """
     f0_hz, _, _ = librosa.pyin(audio, fmin=100, fmax=1400, sr=SAMPLE_RATE_HZ, frame_length=2048, hop_length=512)
+    rms = librosa.feature.rms(y=audio, frame_length=2048, hop_length=512)[0]
     hits = []
     for note in notes:
-        part = f0_hz[2 * note.start + 3 : 2 * note.end - 1]
+        inside = slice(2 * note.start + 3, 2 * note.end - 1)
+        part = f0_hz[inside][rms[inside] > 10 ** (-30 / 20) * rms[inside].max(initial=0)]
         part = part[np.isfinite(part)]
         wanted = librosa.midi_to_hz(note.midi)
         hits.append(bool(len(part) and abs(1200 * np.log2(np.median(part) / wanted)) < 50))
@@ -290,7 +296,7 @@ def main() -> None:
     arguments = parser.parse_args()
     size = functools.partial(lambda n, share: max(12, int(n * share)), share=0.2 if arguments.quick else 1.0)
     generator = MiniGenerator.from_pretrained()
-    judge, ceiling = classifier(generator, size(600))
+    judge, ceiling = classifier(generator, size(900))
     result = {
         "weights_sha256": generator.weights_sha256,
         "codec": codec_figures(generator, size(60)),
