@@ -46,11 +46,14 @@ from harness.pipeline import run
 
 HOME = shipped.HOME / "mini"
 PROPERTIES = ("pitch", "loudness", "timbre")
-CLIPS, HELD_OUT_CLIPS, TRAJECTORIES = 8192, 480, 320
+CLIPS, HELD_OUT_CLIPS, TRAJECTORIES = 8192, 480, 192
 GRID = ((2048, 8), (2048, 16), (2048, 32), (4096, 32))
 """d_sae and k of the topk SAEs that are compared."""
 PLAN, CONTROL_PLAN = TrainConfig(steps=700), TrainConfig(steps=200)
-FIT = FitConfig(l2=1e-5)
+FIT = FitConfig(l2=1e-5, max_iterations=120)
+TABLE_EVERY, PROBE_EVERY = 6, 3
+"""Frames that probes are fitted on, to compare SAEs and to ship."""
+FIGURES = "figures.json"
 TIMES = tuple(round(0.1 * i, 1) for i in range(11))
 """Where noise-aware probes are fitted."""
 MOST_DEAD, MOST_FVU, MOST_FEATURES = 0.05, 0.10, 2048
@@ -77,16 +80,16 @@ def train_grid(dataset: Dataset, out: Path) -> list[Path]:
     return [Path(sae["folder"]) for sae in json.loads((out / SUMMARY).read_text(encoding="utf-8"))["saes"]]
 
 
-def sparsity_table(files: Dataset, combinations: Dataset, folders: Sequence[Path], out: Path) -> list[dict[str, Any]]:
+def sparsity_table(files: Dataset, combinations: Dataset, folders: Sequence[Path]) -> list[dict[str, Any]]:
     """Figures of every SAE: sparsity, fvu, dead features, and what probes read on held-out files and combinations."""
-    if not out.is_file():
-        write_json(out, [_row(files, combinations, folder) for folder in folders])
-    rows: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
-    return rows
+    for folder in folders:
+        if not (folder / FIGURES).is_file():
+            write_json(folder / FIGURES, _row(files, combinations, folder))
+    return [json.loads((folder / FIGURES).read_text(encoding="utf-8")) for folder in folders]
 
 
 def _row(files: Dataset, combinations: Dataset, folder: Path) -> dict[str, Any]:
-    sae, frames = load_sae(folder), frames_of(files, every=3)
+    sae, frames = load_sae(folder), frames_of(files, every=TABLE_EVERY)
     features, row = encode(sae, frames.vectors[1.0]), _figures(sae, files, combinations) | {"folder": str(folder)}
     tasks = [task_of(files, frames, name) for name in PROPERTIES]
     for task in [*tasks, _amplitude(tasks[PROPERTIES.index("loudness")])]:
@@ -152,9 +155,9 @@ def ship(dataset: Dataset, chosen: Path, control: Path) -> None:
         for file in (saelens.CONFIG_NAME, saelens.WEIGHTS_NAME):
             shutil.copyfile(folder / file, HOME / name / file)
     write_json(HOME / "source.json", dataset.source.to_json())
-    frames = frames_of(dataset, every=3)
+    frames = frames_of(dataset, every=PROBE_EVERY)
     _fit(dataset, frames, HOME / "probes" / "latents", load_sae(chosen))
-    _fit(dataset, noised(frames_of(dataset, every=6), TIMES), HOME / "probes" / "x_t")
+    _fit(dataset, noised(frames_of(dataset, every=TABLE_EVERY), TIMES), HOME / "probes" / "x_t")
 
 
 def trajectories(work: Path) -> Path:
@@ -218,10 +221,10 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     paths = make_latents(work, arguments.workers)
     with open_dataset(paths[0]) as files, open_dataset(paths[1]) as combinations:
-        rows = sparsity_table(files, combinations, train_grid(files, work / "grid"), work / "table.json")
+        rows = sparsity_table(files, combinations, train_grid(files, work / "grid"))
         chosen = Path(choose(rows)["folder"])
         control = train_control(files, chosen, work / "control")
-        rows += sparsity_table(files, combinations, [control], work / "control.json")
+        rows += sparsity_table(files, combinations, [control])
         ship(files, chosen, control)
     write_json(HOME / "table.json", [{key: row[key] for key in row if key != "folder"} for row in rows])
     if not arguments.codec_only:
