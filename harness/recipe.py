@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis.probes import FitConfig, Probe, ProbeTask, score_classes, train_probe
-from analysis.properties.bins import Bins
+from analysis.probes import FitConfig, Probe, score_classes
 from analysis.sae.base import SAE
 from analysis.sae.config import SAEConfig
 from analysis.sae.formats import saelens
@@ -39,8 +38,9 @@ from harness.datasets.rendered import rendered_units
 from harness.datasets.sources import trace_sources
 from harness.doctor import MANIFEST
 from harness.files import write_json
-from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised, task_of
+from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised
 from harness.fitting.saes import SUMMARY, load_sae, train_saes
+from harness.fitting.table import figures, read_properties
 from harness.models import load_generator
 from harness.pipeline import run
 
@@ -90,36 +90,12 @@ def sparsity_table(files: Dataset, combinations: Dataset, folders: Sequence[Path
 
 def _row(files: Dataset, combinations: Dataset, folder: Path) -> dict[str, Any]:
     sae, frames = load_sae(folder), frames_of(files, every=TABLE_EVERY)
-    features, row = encode(sae, frames.vectors[1.0]), _figures(sae, files, combinations) | {"folder": str(folder)}
-    tasks = [task_of(files, frames, name) for name in PROPERTIES]
-    for task in [*tasks, _amplitude(tasks[PROPERTIES.index("loudness")])]:
-        probe = train_probe(features, task, files.source, config=FIT)
-        test = task.rows("test")
-        score = score_classes(probe.probabilities(features.take(test)), task.target[test], task.groups[test])
-        shares = np.bincount(task.target[task.rows("train")])
-        row[task.property] = score.accuracy.to_json() | {"majority": float(shares.max() / shares.sum())}
-        if task.property in PROPERTIES:
-            row[f"{task.property}_combinations"] = _on_combinations(probe, sae, combinations)
+    row = figures(sae, files) | {"fvu_combinations": evaluate(sae, combinations.rows()).fvu, "folder": str(folder)}
+    for name, reading in read_properties(sae, files, frames, PROPERTIES, FIT).items():
+        row[name] = reading.to_json()
+        if name in PROPERTIES:
+            row[f"{name}_combinations"] = _on_combinations(reading.probe, sae, combinations)
     return row
-
-
-def _amplitude(loudness: ProbeTask) -> ProbeTask:
-    """Turn levels in dB into linear ones: what the paper bins. Most frames then fall into few classes."""
-    values = 10 ** (loudness.values / 20)
-    bins = Bins.equal_width(values[loudness.split == "train"], loudness.bins.count)
-    return replace(loudness, property="amplitude", unit="1", tolerance=np.inf, bins=bins, values=values)
-
-
-def _figures(sae: SAE, files: Dataset, combinations: Dataset) -> dict[str, Any]:
-    held_out, train = evaluate(sae, files.rows("test")), evaluate(sae, files.rows("train"))
-    return {
-        "architecture": sae.config.architecture,
-        "d_sae": sae.config.d_sae,
-        "l0": held_out.l0,
-        "fvu": held_out.fvu,
-        "fvu_combinations": evaluate(sae, combinations.rows()).fvu,
-        "dead": train.dead,
-    }
 
 
 def _on_combinations(probe: Probe, sae: SAE, combinations: Dataset) -> dict[str, Any]:
