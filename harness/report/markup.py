@@ -22,14 +22,15 @@ POLICY = (
 """Nothing may be loaded; only the page's own two scripts, by their hashes, may run."""
 
 
-def render(title: str, panels: Sequence[Panel], notes: Sequence[str]) -> str:
-    """Return the whole page."""
+def render(title: str, panels: Sequence[Panel], notes: Sequence[str], heading: str = "Generation report") -> str:
+    """Return the whole page; ``title`` names it in the browser, ``heading`` stands at its top."""
     environment = Environment(
         loader=PackageLoader("harness.report", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     scripts = [Markup(get_plotlyjs()), Markup(_asset("report.js"))]
     return environment.get_template("page.html").render(
         title=title,
+        heading=heading,
         policy=POLICY.format(scripts=" ".join(f"'sha256-{_digest(script)}'" for script in scripts)),
         style=Markup(_asset("report.css")),
         scripts=scripts,
