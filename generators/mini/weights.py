@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from generators.base import CheckpointError
 from generators.folder import read_tensors
+from generators.networks import check_tensors
 
 
 def save_half(network: nn.Module, path: Path) -> None:
@@ -17,16 +17,7 @@ def save_half(network: nn.Module, path: Path) -> None:
 
 
 def load_strictly(network: nn.Module, path: Path) -> None:
-    """Fill ``network`` from a file. Raises ``CheckpointError`` naming a missing, extra or mis-shaped tensor."""
-    found, wanted = read_tensors(path), network.state_dict()
-    faults = {
-        "missing": wanted.keys() - found.keys(),
-        "unexpected": found.keys() - wanted.keys(),
-        "of another shape": {n for n in wanted.keys() & found.keys() if wanted[n].shape != found[n].shape},
-    }
-    for fault, names in faults.items():
-        if names:
-            raise CheckpointError(
-                f"{path}: {len(names)} tensors {fault}, first {min(names)!r}; not this network's file"
-            )
+    """Fill ``network`` from a file. Raises ``CheckpointError`` naming every missing, extra or mis-shaped tensor."""
+    found = read_tensors(path)
+    check_tensors(found, network.state_dict(), path)
     network.load_state_dict({name: value.float() for name, value in found.items()})
