@@ -36,14 +36,15 @@ def traced(generator: Generator, request: GenerationRequest, path: Path, hidden:
 def overhead(name: str, rounds: int, folder: Path) -> dict[str, Any]:
     """Time one subject untraced, traced, and traced with hidden states."""
     generator, request = subject(name)
-    path = folder / f"{name}.h5"
+    path, hidden = folder / f"{name}.h5", folder / f"{name}-hidden.h5"
     variants: dict[str, Callable[[], object]] = {
         "untraced": lambda: generator.generate(request),
         "traced": lambda: traced(generator, request, path, ()),
-        "traced with hidden states": lambda: traced(generator, request, path, HIDDEN),
+        "traced with hidden states": lambda: traced(generator, request, hidden, HIDDEN),
     }
     table: dict[str, Any] = {**against(in_turns(variants, rounds), "untraced")}
-    table["trace_bytes_with_hidden_states"] = path.stat().st_size
+    table["trace_bytes"] = path.stat().st_size
+    table["trace_bytes_with_hidden_states"] = hidden.stat().st_size
     return table
 
 
