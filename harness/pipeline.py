@@ -18,8 +18,12 @@ from generators.base import Generation, GenerationRequest, Generator, HookPoint,
 from generators.codecs.base import Codec
 from harness import provenance, runs
 from harness.audio import write_wav
+from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
 from harness.files import write_json
+from harness.interventions import to_json
+from harness.interventions.base import Intervention
+from harness.interventions.bind import BoundIntervention, bind
 from harness.store.reader import open_trace
 from harness.tracing import Tracer
 
@@ -62,6 +66,8 @@ def run(
     hidden_stride: int = 1,
     hidden_dtype: str = "float16",
     yes: bool = False,
+    interventions: Sequence[Intervention] = (),
+    artifacts: Artifacts | None = None,
     hooks: Sequence[StepHook] = (),
     force: bool = False,
     batch_size: int = 8,
@@ -84,8 +90,11 @@ def run(
         Which hidden states the trace keeps: patterns of module paths, every n-th step, every n-th frame, stored as.
     yes
         Allow very large traces.
+    interventions, artifacts
+        What to change meanwhile, and the SAE and probes for it (None = those shipped for the codec); see
+        ``harness.interventions.bind``. The traces list the interventions and the sizes of their edits.
     hooks
-        Called before the tracer, so that the trace holds what they left.
+        Called after the interventions and before the tracer, so that the trace holds what they left.
     force
         Replace the run that is in the folder.
     batch_size
@@ -117,17 +126,19 @@ def run(
         hidden_dtype=hidden_dtype,
         force=force,
         yes=yes,
+        extra={"interventions": [to_json(item) for item in interventions]} if interventions else None,
     )
     batches = _batches(generator, requests, batch_size)
+    bound = [bind(interventions, generator, [requests[i] for i in indices], artifacts) for indices, _ in batches]
     results: list[RunResult] = []
     with runs.reserved(Path(out_dir), len(requests), force=force) as folders:
         counter = _StepCounter(progress, sum(steps for _, steps in batches))
         about = {"command": command, **provenance.describe(generator)}
-        for indices, steps in batches:
+        for (indices, steps), acting in zip(batches, bound, strict=True):
             batch = [requests[index] for index in indices]
             targets = [folders[index] for index in indices]
             started = time.perf_counter()
-            generations = _generate(generator, batch, targets, [*hooks, counter], tracer if trace else None)
+            generations = _generate(generator, batch, targets, acting, [*hooks, counter], tracer if trace else None)
             seconds = (time.perf_counter() - started) / len(batch)
             for generation, folder in zip(generations, targets, strict=True):
                 results.append(_finish(generation, folder, seconds, trace, {**about, "batch_size": len(batch)}))
@@ -157,6 +168,7 @@ def _generate(
     generator: Generator,
     requests: Sequence[GenerationRequest],
     folders: Sequence[Path],
+    interventions: Sequence[BoundIntervention],
     hooks: Sequence[StepHook],
     tracer: Callable[..., Tracer] | None,
 ) -> list[Generation]:
@@ -164,11 +176,12 @@ def _generate(
     if tracer is None:
         for folder in folders:
             runs.clear(folder)
-        return generator.generate_batch(requests, hooks)
-    with tracer(requests, [folder / runs.TRACE for folder in folders]) as recording:
+        return generator.generate_batch(requests, [*interventions, *hooks])
+    paths = [folder / runs.TRACE for folder in folders]
+    with tracer(requests, paths, interventions=interventions) as recording:
         for folder in folders:
             runs.clear(folder, keep=(runs.TRACE,))
-        generations = generator.generate_batch(requests, [*hooks, recording])
+        generations = generator.generate_batch(requests, [*interventions, *hooks, recording])
         recording.finish(generations)
     return generations
 

@@ -27,6 +27,8 @@ class Record:
     """``[branches and guided, B, T, C]``."""
     hidden: dict[str, Tensor] = field(default_factory=dict)
     """Module path -> ``[branches, B, ..., D]``."""
+    relative_norms: Tensor | None = None
+    """``[interventions, B]`` float32: size of each intervention's edit, where there are any."""
     fence: Fence | None = None
     """When the copies are whole."""
 
@@ -91,4 +93,5 @@ class Recording:
                 writer.write_final(states[index])
             else:
                 own = {name: outputs[:, index] for name, outputs in hidden.items()}
-                writer.write_step(record.step, states[index], velocity[:, index], own)
+                norms = None if record.relative_norms is None else record.relative_norms[:, index].numpy()
+                writer.write_step(record.step, states[index], velocity[:, index], own, norms)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -25,6 +25,13 @@ from harness.store.format import GUIDED, HiddenLayout, Layout, Metadata
 
 LARGE_BYTES = 4 << 30
 """Traces above this predicted size, all of a batch together, are refused unless ``yes`` is given."""
+
+
+class Intervening(Protocol):
+    """A hook that keeps account of what it changed."""
+
+    record: dict[int, Tensor]
+    """Step -> ``[B]``: norm of its edit relative to that of what it edited; steps it left alone are missing."""
 
 
 class Tracer:
@@ -47,7 +54,9 @@ class Tracer:
     yes
         Allow traces above ``LARGE_BYTES``.
     extra
-        An object to store in each trace, such as the interventions that are active.
+        An object to store in each trace: ``{"interventions": [...]}`` lists those that are active.
+    interventions
+        The same as hooks, which come before the tracer: the sizes of their edits are recorded at every step.
 
     Raises
     ------
@@ -71,6 +80,7 @@ class Tracer:
         force: bool = False,
         yes: bool = False,
         extra: Mapping[str, Any] | None = None,
+        interventions: Sequence[Intervening] = (),
     ) -> None:
         if not requests or len(requests) != len(paths):
             raise ValueError(f"{len(requests)} requests and {len(paths)} paths; give one path per request")
@@ -84,6 +94,7 @@ class Tracer:
         self._force = force
         self._yes = yes
         self._extra = dict(extra or {})
+        self._interventions = tuple(interventions)
         self._recording: Recording | None = None
         self._record: Record | None = None
         self._final: Tensor | None = None
@@ -163,7 +174,18 @@ class Tracer:
             self._create(record, value)
         snapshot(value, record.velocity[self._names.index(point.branch or GUIDED)])
         if point.branch is None:
+            record.relative_norms = self._relative_norms(record.step, value)
             self._submit(record, value.device)
+
+    def _relative_norms(self, step: int, value: Tensor) -> Tensor | None:
+        """Copy the size of every intervention's edit at ``step``, ``[interventions, B]``."""
+        if not self._interventions:
+            return None
+        none = torch.zeros(len(value), device=value.device)
+        sizes = torch.stack([item.record.get(step, none).float() for item in self._interventions])
+        kept = room(sizes, torch.float32)
+        snapshot(sizes, kept)
+        return kept
 
     def _submit(self, record: Record, device: torch.device) -> None:
         if self._recording is None:
@@ -191,6 +213,7 @@ class Tracer:
             audio_channels=codec.channels,
             audio_samples=plan.frames * codec.hop_samples,
             hidden=tuple(self._hidden_layout(name, output) for name, output in (outputs or {}).items()),
+            interventions=len(self._interventions),
         )
 
     def _hidden_layout(self, name: str, output: Tensor) -> HiddenLayout:

@@ -63,6 +63,8 @@ class Layout:
     audio_samples: int
     """Room for the audio, an upper bound."""
     hidden: tuple[HiddenLayout, ...] = ()
+    interventions: int = 0
+    """How many interventions act, in the order of the list ``interventions`` in the attribute ``extra``."""
 
     @property
     def steps(self) -> int:
@@ -81,6 +83,8 @@ class Layout:
         size = states * self.frames * self.channels * _itemsize(self.dtype)
         size += self.audio_channels * self.audio_samples * 4 + RESULT_BYTES
         size += _structure_bytes(self.steps, (self.frames, self.channels)) + (1 << 16)
+        if self.interventions:
+            size += self.steps * self.interventions * 4 + _structure_bytes(self.steps, (self.interventions,))
         for hidden in self.hidden:
             numbers = len(hidden.steps) * len(self.branches) * math.prod(hidden.shape)
             size += numbers * _itemsize(hidden.dtype) + _structure_bytes(len(hidden.steps), hidden.shape)

@@ -96,6 +96,12 @@ class Trace:
         groups = file.get("hidden", {})
         self.hidden: dict[str, HiddenStates] = {name: HiddenStates(groups[name], self.steps) for name in groups}
         """Module path -> its captured outputs."""
+        self.relative_norms: StepArray | None = None
+        """``relative_norms[k]`` ``[interventions]``: the norm of each intervention's edit at update k, relative to what
+        it edited, in the order of ``metadata["extra"]["interventions"]``; None where none acted."""
+        if "interventions" in file:
+            norms = checks.dataset(file["interventions"], "relative_norm", ("float32",), (total, None))
+            self.relative_norms = StepArray(norms, self.steps)
         self.hook_points: dict[str, dict[str, Any]] = {
             "x_t": _describe(states.shape, states.dtype),
             "velocity": _describe(moves.shape, moves.dtype),

@@ -85,6 +85,14 @@ def _write_structure(file: h5py.File, layout: Layout) -> Addresses:
     room = (layout.audio_channels, layout.audio_samples)
     addresses["audio/values"] = _whole(audio, "values", ("audio_channel", "sample"), room, "float32")
     addresses["audio/length_samples"] = _whole(audio, "length_samples", (), (), "int64")
+    if layout.interventions:
+        acting = file.create_group("interventions")
+        _scale(acting, "step", range(layout.steps))
+        _scale(acting, "intervention", range(layout.interventions))
+        norms = (layout.steps, layout.interventions)
+        addresses["interventions/relative_norm"] = _steps(
+            acting, "relative_norm", ("step", "intervention"), norms, "float32"
+        )
     for hidden in layout.hidden:
         name = f"hidden/{hidden.name}"
         addresses[f"{name}/values"] = _write_hidden(file.create_group(name), hidden, layout.branches)

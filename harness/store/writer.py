@@ -52,6 +52,7 @@ class TraceWriter:
         x_t: np.ndarray[Any, Any],
         velocity: np.ndarray[Any, Any],
         hidden: Mapping[str, np.ndarray[Any, Any]],
+        relative_norms: np.ndarray[Any, Any] | None = None,
     ) -> None:
         """Write everything of update ``step``, then count it.
 
@@ -63,10 +64,14 @@ class TraceWriter:
             ``[b, T, C]`` in the same dtype, in the order of ``layout.velocities``.
         hidden
             Module path -> ``[branches, ..., D]``, for all modules captured at this step.
+        relative_norms
+            float32 ``[interventions]``, where there are any.
         """
         for module in self.layout.hidden:
             if module.name in hidden:
                 self._write(f"hidden/{module.name}/values", module.steps.index(step), hidden[module.name])
+        if relative_norms is not None:
+            self._write("interventions/relative_norm", step, relative_norms)
         self._write("velocity", step, velocity)
         self._write("x_t", step, x_t)
         self._count(step + 1)

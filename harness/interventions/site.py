@@ -1,0 +1,64 @@
+"""What an intervention is bound to: a generator, what it is about to run, and what reads its latents."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import dataclass
+
+import torch
+
+from analysis.probes import Probe
+from analysis.sae.base import SAE
+from analysis.source import LATENT_POINTS, Source
+from generators.base import Generator, SamplingPlan
+from harness.decoding.artifacts import Artifacts, require_shipped
+from harness.errors import InputError
+from harness.registry import unknown
+
+
+@dataclass(frozen=True)
+class Site:
+    """One generation that is about to run, and the SAE and probes that read it."""
+
+    generator: Generator
+    plan: SamplingPlan
+    batch: int | None = None
+    """B, where it is known."""
+    given: Artifacts | None = None
+    """The user's SAE and probes; None = those shipped for the codec."""
+
+    @functools.cached_property
+    def artifacts(self) -> Artifacts:
+        """What reads the latents. Raises ``InputError`` when nothing was given and nothing is shipped."""
+        return self.given or require_shipped(self.source("latents", self.plan.channels))
+
+    @functools.cached_property
+    def device(self) -> torch.device:
+        """Where the generator computes."""
+        return next(iter(self.generator.denoiser.state_dict().values()), torch.empty(0)).device
+
+    def source(self, at: str, d_in: int) -> Source:
+        """Say what tensors of width ``d_in`` at hook point ``at`` are."""
+        if at in (*LATENT_POINTS, "velocity"):
+            codec = self.generator.codec
+            return Source(codec.id, codec.weights_sha256, at, d_in)
+        return Source(self.generator.id, self.generator.weights_sha256, at, d_in)
+
+    def sae(self, at: str) -> SAE:
+        """Return the SAE for tensors at ``at``, on the generator's device.
+
+        Raises ``InputError`` when there is none, ``SourceError`` for one of another model or hook point.
+        """
+        found = self.artifacts.sae
+        if found is None:
+            raise InputError("editing SAE features needs an SAE, but the probes given read the latents; give --sae DIR")
+        found.require(self.source(at, found.config.d_in))
+        return found if found.b_dec.device == self.device else copy.deepcopy(found).to(self.device)
+
+    def probe(self, name: str) -> Probe:
+        """Return the probe of a property fitted on clean latents. Raises ``InputError`` naming the known ones."""
+        probes = self.artifacts.probes
+        if name not in probes:
+            raise InputError(unknown("property", name, probes))
+        return probes[name]
