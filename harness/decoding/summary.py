@@ -60,19 +60,20 @@ def finding(curves: Curves) -> str:
     )
     sentences = []
     if ranked:
-        clauses = _listed([f"{curve.property} {_since(curve)}" for curve in ranked])
+        clauses = listed([f"{curve.property} {_since(curve)}" for curve in ranked])
         sentences.append(
             f"In half of the frames the decode of the clean estimate is the final one for good: {clauses}."
         )
     if weak:
         sentences.append(
-            f"About {_listed(weak)} the probe is mostly wrong even on the final latent, and naming the commonest class "
+            f"About {listed(weak)} the probe is mostly wrong even on the final latent, and naming the commonest class "
             "would do better: nothing follows for it."
         )
     return " ".join(sentences)
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
+    """Write ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

@@ -29,6 +29,13 @@ class Figure:
     """What the figure shows, computed from the data. No user text goes into ``plot`` itself."""
     table: Table
     table_title: str = "Numbers behind this figure"
+    views: Sequence[str] = ()
+    """Names of what the reader may switch between: view i shows the traces whose ``meta`` is i, and those of -1."""
+    views_label: str = "Show"
+
+    def figure(self) -> go.Figure:
+        """Return the plotly figure, to draw it elsewhere."""
+        return self.plot
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,8 @@ class Panel:
     title: str
     pieces: Sequence[Markup | Figure]
     """In reading order."""
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """The figures among the pieces, by id."""
+        return {piece.id: piece for piece in self.pieces if isinstance(piece, Figure)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from analysis import properties
 from generators.codecs.base import Codec
 from harness.decoding.decode import Decoded
+from harness.decoding.emergence import Curves, measure
 from harness.decoding.storage import read_decoded
 from harness.errors import InputError
 from harness.report.players import common_gain
@@ -46,9 +48,14 @@ class Context:
     notes: tuple[str, ...]
     """What is missing from the trace or was left out, in sentences."""
 
+    @cached_property
+    def curves(self) -> Curves:
+        """Emergence curves of what was decoded; empty where nothing was."""
+        return measure(self.decoded) if self.decoded else {}
+
     @property
     def finding(self) -> str:
-        """One plain sentence: from which step on the clean estimate has what the final sound has."""
+        """One plain sentence: by which step the clean estimate has what the final sound has."""
         return finding(self.tracks, self.step_count, self.final_name)
 
     @property

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from analysis import properties
-from analysis.bootstrap import Interval
 from analysis.emergence import EmergenceCurve, View
 from harness.decoding.artifacts import CLEAN, NOISE_AWARE
 from harness.decoding.decode import Decoded, DecodedProperty
@@ -28,7 +27,7 @@ def accuracy_figure(curves: Curves, names: Sequence[str]) -> go.Figure:
     for row, name in enumerate(names, start=1):
         for index, (view, label) in enumerate(VIEW_NAMES.items()):
             curve = curves[name, (view, CLEAN)]
-            _band(figure, curve.t, curve.accuracy, index, row)
+            plots.band(figure, curve.t, curve.accuracy, index, row=row)
             _line(figure, curve.t, curve.accuracy.value, label, plots.line(index), row)
             if (aware := curves.get((name, (view, NOISE_AWARE)))) is not None:
                 thin = {"color": plots.SERIES[index], "dash": "dot", "width": 1.5}
@@ -51,8 +50,9 @@ def accuracy_figure(curves: Curves, names: Sequence[str]) -> go.Figure:
 def order_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
     """Draw the accuracy of each property from chance (0) to its probe's ceiling (1), so that they can be compared."""
     figure = make_subplots(rows=1, cols=1)
-    for index, (name, curve) in enumerate(curves.items()):
-        _band(figure, curve.t, curve.normalised, index, 1)
+    for name, curve in curves.items():
+        index = plots.series(name)
+        plots.band(figure, curve.t, curve.normalised, index)
         _line(figure, curve.t, curve.normalised.value, name, plots.line(index), 1)
     figure.add_hline(y=0.5, line={"dash": "dot", "width": 1, "color": plots.NEUTRAL})
     lowest = min(float(curve.normalised.value.min()) for curve in curves.values())
@@ -64,9 +64,10 @@ def order_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
 def convergence_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
     """Draw how far the decode of each property is from its last one: the published metric, and the stable distance."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    for index, (name, curve) in enumerate(curves.items()):
+    for name, curve in curves.items():
+        index = plots.series(name)
         for row, interval in enumerate((curve.paek, curve.js_distance), start=1):
-            _band(figure, curve.t, interval, index, row)
+            plots.band(figure, curve.t, interval, index, row=row)
             _line(figure, curve.t, interval.value, name, plots.line(index), row)
     figure.update_xaxes(range=[-0.01, 1.01])
     figure.update_xaxes(title="t (0 = noise, 1 = data)", row=2, col=1)
@@ -164,27 +165,6 @@ def _line(
         mode="lines",
         line=line,
         hovertemplate="%{y:.2f} at t = %{x:.2f}<extra></extra>",
-        row=row,
-        col=1,
-    )
-
-
-def _band(figure: go.Figure, t: NDArray[np.float64], interval: Interval, index: int, row: int) -> None:
-    """Fill the interval; where it is undefined, nothing."""
-    defined = np.isfinite(interval.low) & np.isfinite(interval.high)
-    if not defined.any():
-        return
-    red, green, blue = (int(plots.SERIES[index][i : i + 2], 16) for i in (1, 3, 5))
-    t, low, high = t[defined], interval.low[defined], interval.high[defined]
-    figure.add_scatter(
-        x=np.concatenate([t, t[::-1]]).astype(np.float32),
-        y=np.concatenate([high, low[::-1]]).astype(np.float32),
-        fill="toself",
-        fillcolor=f"rgba({red},{green},{blue},0.18)",
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        showlegend=False,
         row=row,
         col=1,
     )

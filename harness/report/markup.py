@@ -38,6 +38,7 @@ def render(title: str, panels: Sequence[Panel], notes: Sequence[str], heading: s
         notes=notes,
         is_figure=lambda piece: isinstance(piece, Figure),
         figure_json=figure_json,
+        table=table,
         tie=tie,
     )
 
@@ -56,19 +57,25 @@ def facts(values: Mapping[str, Any]) -> Markup:
     return Markup('<dl class="facts">{}</dl>').format(rows)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> Markup:
-    """Make a table of text that scrolls sideways on narrow screens."""
-    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
-    body = Markup("").join(
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], label: str, *, searchable: bool = False) -> Markup:
+    """Make a table that scrolls inside its own frame; where asked, one to be searched and sorted by any column."""
+    cell = '<th scope="col" aria-sort="none"><button type="button">{}</button></th>' if searchable else None
+    heads = Markup("").join(Markup(cell or '<th scope="col">{}</th>').format(name) for name in head)
+    body = Markup("\n").join(
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(
             row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
         )
         for row in rows
     )
-    return Markup(
+    framed = Markup(
         '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>"
     ).format(label, heads, body)
+    search = Markup(
+        '<p class="search"><label>Search <input type="search" autocomplete="off" spellcheck="false"></label>'
+        '<span role="status">{} rows</span></p>'
+    ).format(len(rows))
+    return Markup('<div class="searchable">{}{}</div>').format(search, framed) if searchable else framed
 
 
 def tie(text: str) -> str:

@@ -10,8 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from analysis.bootstrap import Interval
+
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Four of Okabe and Ito's colours, which reach a contrast of 3:1 against both the white and the dark page."""
+_PROPERTIES = ("pitch", "loudness", "timbre")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 _DASHES = ("solid", "dash", "dashdot", "dot")
 NEUTRAL = "#808790"
@@ -19,6 +22,11 @@ MAX_POINTS = 512
 """Most frames drawn in a row; longer ones are thinned."""
 _TICK_SPACINGS = {"pitch": (12, 6, 3, 1), "timbre": (1, 0.5, 0.25), "loudness": (20, 10, 5, 1)}
 """Distances of ticks in a property's unit, coarsest first: octaves start at C, brightness doubles."""
+
+
+def series(name: str) -> int:
+    """Index of a property's colour, dash and symbol: the same in every figure."""
+    return _PROPERTIES.index(name) if name in _PROPERTIES else len(_PROPERTIES)
 
 
 def line(index: int) -> dict[str, Any]:
@@ -51,6 +59,30 @@ def heatmap(x: NDArray[np.float32], y: Any, z: NDArray[np.float32], unit: str, *
     colorbar = {"title": {"text": unit, "side": "right"}, "thickness": 10, "outlinewidth": 0, "xpad": 4}
     colorbar |= options.pop("colorbar", {})
     return go.Heatmap(x=x, y=y, z=z, colorscale="Viridis", colorbar=colorbar, **options)
+
+
+def band(
+    figure: go.Figure, t: NDArray[np.float64], interval: Interval, index: int, *, row: int = 1, **options: Any
+) -> None:
+    """Fill between the ends of an interval in the colour of the ``index``-th series; where it is undefined, nothing."""
+    defined = np.isfinite(interval.low) & np.isfinite(interval.high)
+    if not defined.any():
+        return
+    red, green, blue = (int(SERIES[index][i : i + 2], 16) for i in (1, 3, 5))
+    t, low, high = t[defined], interval.low[defined], interval.high[defined]
+    figure.add_scatter(
+        x=np.concatenate([t, t[::-1]]).astype(np.float32),
+        y=np.concatenate([high, low[::-1]]).astype(np.float32),
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        xaxis="x" if row == 1 else f"x{row}",
+        yaxis="y" if row == 1 else f"y{row}",
+        **options,
+    )
 
 
 def finish(figure: go.Figure, height: int) -> go.Figure:

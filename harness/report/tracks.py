@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from analysis.bootstrap import Interval, bootstrap
+from analysis.emergence.accumulator import BLOCKS
 from analysis.properties.base import Property
+from harness.decoding.summary import listed
 from harness.report import plots
 
 FloatArray = NDArray[np.float32]
@@ -52,13 +56,33 @@ class Tracks:
         """Largest difference that counts as the same, with its unit."""
         return f"{self.measured.tolerance:g} {self.unit}"
 
-    @property
+    @cached_property
     def share(self) -> NDArray[np.float64]:
         """``[R]`` share of the final audio's frames that the estimate has within the tolerance; NaN without frames."""
         exists = np.isfinite(self.final)
         if not self.exists:
             return np.full(len(self.steps), np.nan)
         return np.asarray(self.measured.agrees(self.values[:, exists], self.final[exists]).mean(axis=1))
+
+    @cached_property
+    def share_interval(self) -> Interval:
+        """``share`` with its bootstrap interval over stretches of frames; its ends are NaN without frames."""
+        exists = np.isfinite(self.final)
+        if not self.exists:
+            return Interval(self.share, self.share, self.share)
+        agrees = self.measured.agrees(self.values[:, exists], self.final[exists]).T
+        stretches = (np.arange(len(exists)) * BLOCKS // len(exists))[exists]
+        counted = np.concatenate([agrees, np.ones((len(agrees), 1))], axis=1)
+        return bootstrap(counted, stretches, lambda sums: sums[..., :-1] / sums[..., -1:])
+
+    @property
+    def baseline(self) -> float:
+        """Share of frames that the best constant answer gets right; NaN without frames."""
+        values = np.sort(self.final[np.isfinite(self.final)])
+        if not len(values):
+            return float("nan")
+        within = np.searchsorted(values, values + 2 * self.measured.tolerance, side="right") - np.arange(len(values))
+        return float(within.max() / len(values))
 
     @property
     def commit(self) -> int | None:
@@ -133,33 +157,22 @@ def typical(measured: Property, values: FloatArray) -> str:
 
 
 def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str:
-    """One sentence over all properties: from which step on the clean estimate has what the final sound has."""
+    """Say from which step on the clean estimate has what the final sound has, and what it had at the start."""
     if not tracks:
         return "No step was finished, so there is nothing to compare."
-    clauses = [f"in {track.name} (to {track.tolerance}) {track.settled}" for track in tracks if track.exists]
-    matches = (
-        f"In {REQUIRED_SHARE:.0%} of frames, the clean estimate matches the {final_name} {', '.join(clauses)}, "
-        f"of {step_count} steps in all."
-    )
+    there = [track for track in tracks if track.exists]
+    decided = sorted((track for track in there if track.commit is not None), key=lambda track: track.commit or 0)
+    clauses = [f"{track.name} by step {track.steps[track.commit or 0]}" for track in decided]
+    sentences = []
+    if clauses:
+        clauses[0] = clauses[0].replace(" by", " was decided by", 1) + f" of {step_count}"
+        sentences.append(listed(clauses))
+    never = [track.name for track in there if track.commit is None]
+    if never:
+        sentences.append(f"{listed(never)} was never decided for good")
+    if there:
+        known = listed([f"{track.name} in {track.share[0]:.0%}" for track in there])
+        sentences.append(f"the noise and the prompt alone already predicted {known} of the frames")
+    found = "; ".join(sentences)
     lacking = [f"The {final_name} has no {track.name}." for track in tracks if not track.exists]
-    return " ".join([matches, *lacking] if clauses else lacking)
-
-
-def agreement_figure(tracks: tuple[Tracks, ...]) -> go.Figure:
-    """Draw the share of agreeing frames against t, one line a property, with the required share dotted."""
-    figure = go.Figure()
-    for index, track in enumerate(tracks):
-        figure.add_scatter(
-            x=track.t.astype(np.float32),
-            y=(100 * track.share).astype(np.float32),
-            text=[f"step {step}" for step in track.steps],
-            name=f"{track.name} (within {track.tolerance})",
-            mode="lines+markers",
-            line=plots.line(index),
-            marker=plots.marker(index),
-            hovertemplate="%{y:.0f} % at %{text}, t = %{x:.2f}<extra></extra>",
-        )
-    figure.add_hline(y=100 * REQUIRED_SHARE, line={"dash": "dot", "width": 1, "color": plots.NEUTRAL})
-    figure.update_xaxes(title="t (0 = noise, 1 = data)", range=[-0.02, 1.02])
-    figure.update_yaxes(title="frames that agree (%)", range=[-4, 104])
-    return plots.finish(figure, height=320)
+    return " ".join([f"{found[:1].upper()}{found[1:]}.", *lacking] if found else lacking)

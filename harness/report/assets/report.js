@@ -2,7 +2,6 @@
 (() => {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const plots = new Map();
 
   /* Theme: the system's until the button is used. */
   const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
@@ -26,7 +25,7 @@
 
   function repaint() {
     toggle.textContent = theme() === "dark" ? "Light theme" : "Dark theme";
-    for (const plot of plots.values()) Plotly.react(plot, plot.data, paint({ ...plot.layout }), plot.settings);
+    for (const plot of drawn.values()) Plotly.react(plot, plot.data, paint({ ...plot.layout }), settings);
   }
 
   toggle.addEventListener("click", () => {
@@ -35,25 +34,52 @@
   });
   dark.addEventListener("change", repaint);
 
-  /* Figures. The buttons are listed because plotly's own set has one that uploads the data. */
+  /* Figures are drawn when they come near, the others one by one whenever the browser has time.
+     The buttons are listed because plotly's own set has one that uploads the data. */
   const settings = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   const coarse = matchMedia("(pointer: coarse)").matches;
-  for (const source of document.querySelectorAll("script.plot-data")) {
+  const waiting = new Map([...document.querySelectorAll("script.plot-data")].map((source) => [source.dataset.for, source]));
+  const drawn = new Map();
+  const chosen = new Map(); /* figure -> the view it shows */
+
+  const shows = (trace, view) => trace.meta === -1 || trace.meta === view;
+
+  function draw(id) {
+    const source = waiting.get(id);
+    if (!source) return;
+    waiting.delete(id);
+    const plot = document.getElementById(id);
     const spec = JSON.parse(source.textContent);
-    const plot = document.getElementById(source.dataset.for);
-    plot.settings = settings;
     spec.layout.dragmode = coarse ? false : "zoom"; /* a finger scrolls the page, not the plot */
+    if (chosen.has(id)) for (const trace of spec.data) trace.visible = shows(trace, chosen.get(id));
     Plotly.newPlot(plot, spec.data, paint(spec.layout), settings);
-    plots.set(plot.id, plot);
+    drawn.set(id, plot);
   }
-  repaint();
+
+  function choose(id, view) {
+    chosen.set(id, view);
+    const plot = drawn.get(id);
+    if (plot) Plotly.restyle(plot, { visible: plot.data.map((trace) => shows(trace, view)) });
+  }
+
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target.id); }
+  }, { rootMargin: "400px" });
+  for (const id of waiting.keys()) near.observe(document.getElementById(id));
+
+  const spare = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const drawNext = () => { if (waiting.size) { draw(waiting.keys().next().value); spare(drawNext); } };
+  const drawAll = () => { for (const id of [...waiting.keys()]) draw(id); };
+
+  for (const chooser of document.querySelectorAll("[data-views]")) {
+    chooser.addEventListener("change", (event) => choose(chooser.dataset.views, Number(event.target.value)));
+  }
 
   /* Stepper: one player and one figure for all steps; the clips are the players of the table. */
   for (const box of document.querySelectorAll(".stepper")) {
     const slider = box.querySelector("input");
     const player = box.querySelector("audio");
     const text = box.querySelector(".step-text");
-    const plot = plots.get(box.dataset.figure);
     const clips = document.querySelectorAll("." + box.dataset.clips);
     let resume = null; /* position and state to return to while a new clip is still loading */
 
@@ -71,8 +97,7 @@
       slider.setAttribute("aria-valuetext", clip.dataset.text);
       resume = resume || { time: player.currentTime, playing: !player.paused };
       player.src = clip.src;
-      const visible = plot.data.map((trace) => trace.meta === -1 || trace.meta === index);
-      Plotly.restyle(plot, { visible });
+      choose(box.dataset.figure, index);
     }
     slider.addEventListener("input", show);
     show();
@@ -82,6 +107,35 @@
   document.addEventListener("play", (event) => {
     for (const audio of document.querySelectorAll("audio")) if (audio !== event.target) audio.pause();
   }, true);
+
+  /* Tables that can be searched and sorted. What starts with a number is sorted as one, dashes last. */
+  const number = (text) => parseFloat(text.replace("\u2212", "-"));
+  function compare(a, b, sign) {
+    const [x, y] = [number(a), number(b)];
+    if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
+    return sign * (Number.isNaN(x) ? a.localeCompare(b) : x - y);
+  }
+
+  for (const box of document.querySelectorAll(".searchable")) {
+    const body = box.querySelector("tbody");
+    const status = box.querySelector("[role=status]");
+    const rows = [...body.rows];
+    box.querySelector("input[type=search]").addEventListener("input", (event) => {
+      const words = event.target.value.toLowerCase().split(/\s+/);
+      for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      const found = rows.filter((row) => !row.hidden).length;
+      status.textContent = found === rows.length ? `${rows.length} rows` : `${found} of ${rows.length} rows`;
+    });
+    const heads = [...box.querySelectorAll("thead th")];
+    heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+      const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      for (const other of heads) other.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", sign < 0 ? "descending" : "ascending");
+      const text = (row) => row.cells[column].textContent.trim();
+      rows.sort((a, b) => compare(text(a), text(b), sign));
+      body.append(...rows);
+    }));
+  }
 
   /* Copy buttons. */
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -103,12 +157,17 @@
   addEventListener("beforeprint", () => {
     screenTheme = root.dataset.theme;
     root.dataset.theme = "light";
+    drawAll();
     repaint();
-    for (const plot of plots.values()) Plotly.relayout(plot, { width: 680 });
+    for (const plot of drawn.values()) Plotly.relayout(plot, { width: 680 });
   });
   addEventListener("afterprint", () => {
     if (screenTheme) root.dataset.theme = screenTheme; else delete root.dataset.theme;
     repaint();
-    for (const plot of plots.values()) Plotly.relayout(plot, { width: null, autosize: true });
+    for (const plot of drawn.values()) Plotly.relayout(plot, { width: null, autosize: true });
   });
+
+  repaint();
+  spare(drawNext);
+  performance.mark("interactive");
 })();

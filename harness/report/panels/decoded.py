@@ -8,7 +8,7 @@ from markupsafe import Markup
 from analysis.emergence import EmergenceCurve, compare_order
 from harness.decoding.artifacts import CLEAN
 from harness.decoding.decode import Decoded
-from harness.decoding.emergence import Curves, measure
+from harness.decoding.emergence import Curves
 from harness.decoding.summary import finding, first_view
 from harness.report import emergence, plots
 from harness.report.blocks import Figure, Panel, Table
@@ -25,7 +25,7 @@ def panel(context: Context) -> Panel | None:
     decoded = context.decoded
     if decoded is None:
         return None
-    curves = measure(decoded)
+    curves = context.curves
     pieces: list[Markup | Figure] = [
         Markup('<p class="finding">{}</p>').format(tie(finding(curves))),
         Markup('<p class="hint">{}</p>').format(_method(decoded)),

@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
+from analysis.bootstrap import Interval
 from harness.report.blocks import Figure, Panel, Table
+from harness.report.chart import EmergenceChart
 from harness.report.context import Context
 from harness.report.markup import facts, tie
 from harness.report.players import data_uri
-from harness.report.spectrogram import Spectrogram
-from harness.report.tracks import typical
-
-PARTS = 12
-"""Stretches of the audio that the table lists."""
+from harness.report.tracks import REQUIRED_SHARE, typical
 
 
 def panel(context: Context) -> Panel:
-    """Prompt, finding, facts, player and spectrogram."""
+    """Prompt, finding, facts, player and the emergence chart."""
     request = context.trace.request
     asked = {
         "generator": context.trace.generator_id,
@@ -27,12 +25,15 @@ def panel(context: Context) -> Panel:
     }
     pieces: list[Markup | Figure] = [_prompt(str(request.get("prompt", "")))]
     pieces.append(Markup('<p class="finding">{}</p>').format(tie(context.finding)))
+    player = Markup("")
     if context.final.size:
         asked["audio"] = f"{context.final.shape[1] / context.sample_rate_hz:.1f} s at {context.sample_rate_hz} Hz"
-        pieces.append(_player(context))
-    pieces.append(facts({name: "–" if value is None else str(value) for name, value in asked.items()}))
-    if context.final.size:
-        pieces.append(_spectrogram(context))
+        player = _player(context)
+    named = facts({name: "–" if value is None else str(value) for name, value in asked.items()})
+    pieces.append(Markup('<div class="glance">{}{}</div>').format(player, named))
+    chart = EmergenceChart.of(context.tracks, context.curves)
+    if chart.views:
+        pieces.append(_emergence(context, chart))
     return Panel("overview", "Overview", pieces)
 
 
@@ -52,27 +53,32 @@ def _player(context: Context) -> Markup:
     ).format(context.final_name.capitalize(), uri)
 
 
-def _spectrogram(context: Context) -> Figure:
-    spectrogram = Spectrogram.of(context.final[None], context.sample_rate_hz)
-    words = [
-        f"{track.name} {typical(track.measured, track.final)}"
-        for track in context.tracks
-        if np.isfinite(track.final).any()
-    ]
+def _emergence(context: Context, chart: EmergenceChart) -> Figure:
+    there = [track for track in context.tracks if track.exists]
+    within = ", ".join(f"{track.name} within {track.tolerance}" for track in there)
+    caption = (
+        f"Decided: {REQUIRED_SHARE:.0%} of the frames sound as in the {context.final_name} and stay so ({within}), "
+        f"judged at {len(context.steps)} of {context.step_count} steps. Bands: 95 % intervals over stretches of frames."
+    )
     return Figure(
-        id="final-spectrogram",
-        title="Spectrogram",
-        plot=spectrogram.figure(),
-        caption=f"The {context.final_name} in mel bands. Typical frame: {', '.join(words)}.",
-        table=_table(context),
+        "emergence-chart", "How the sound emerges", chart.figure(), caption, _table(context), views=[*chart.views]
     )
 
 
 def _table(context: Context) -> Table:
-    """Median of every property over ``PARTS`` stretches of the final sound."""
-    rows = []
-    frames = context.tracks[0].time_s
-    for part in np.array_split(np.arange(len(frames)), min(PARTS, len(frames))):
-        rows.append([f"{frames[part[0]]:.2f}–{frames[part[-1]]:.2f}"])
-        rows[-1] += [typical(track.measured, track.final[part]) for track in context.tracks]
-    return Table(["time (s)", *(f"{track.name}, median" for track in context.tracks)], rows)
+    """Share of agreeing frames at every step, and below what the final sound has."""
+    rows = [
+        [str(step), f"{t:.2f}", *(_share(track.share_interval, row) for track in context.tracks)]
+        for row, (step, t) in enumerate(zip(context.steps, context.t, strict=True))
+    ]
+    baselines = [f"{track.baseline:.0%}" if track.exists else "–" for track in context.tracks]
+    final = [typical(track.measured, track.final) for track in context.tracks]
+    rows += [["baseline", "–", *baselines], ["final", "1.00", *(f"typically {value}" for value in final)]]
+    return Table(["step", "t", *(f"{track.name} within {track.tolerance}" for track in context.tracks)], rows)
+
+
+def _share(interval: Interval, row: int) -> str:
+    part = interval[row]
+    if not np.isfinite(part.value):
+        return "–"
+    return f"{part.value:.0%} [{part.low:.0%}, {part.high:.0%}]"

@@ -9,25 +9,16 @@ from harness.report import plots
 from harness.report.blocks import Figure, Panel, Table
 from harness.report.context import Context
 from harness.report.latents import MAX_ROWS, Energy, Norms
-from harness.report.tracks import REQUIRED_SHARE, Tracks, agreement_figure, typical
+from harness.report.tracks import Tracks, typical
 
 
 def panel(context: Context) -> Panel:
-    """Agreement, one heat map a property, energies and norms."""
+    """One heat map a property, energies and norms."""
     if not context.tracks:
         return Panel("trajectory", "Trajectory", [Markup("<p>No step was finished, so there is nothing to draw.</p>")])
     energy = Energy.of(context.trace)
     norms = Norms.of(context.trace)
-    pieces: list[Markup | Figure] = [
-        Figure(
-            "agreement",
-            "Agreement with the final sound",
-            agreement_figure(context.tracks),
-            f"{context.finding} A step counts once {REQUIRED_SHARE:.0%} of the frames (dotted line) agree and stay so; "
-            f"{len(context.steps)} of {context.step_count} steps were decoded.",
-            _agreement_table(context),
-        )
-    ]
+    pieces: list[Markup | Figure] = []
     pieces += [_property(track, context) for track in context.tracks]
     pieces += [_energy(energy), _norms(norms)]
     return Panel("trajectory", "Trajectory", pieces)
@@ -86,14 +77,6 @@ def _norms(norms: Norms) -> Figure:
         rows.append([str(step), f"{norms.x_t[step]:.3f}", f"{norms.velocity[step]:.3f}", *changes])
     head = ["step", "x_t", "velocity", "change of x_t", "change of velocity"]
     return Figure("norms", "Size and change", norms.figure(), caption + ".", Table(head, rows))
-
-
-def _agreement_table(context: Context) -> Table:
-    rows = [
-        [str(step), f"{t:.2f}", *(f"{track.share[row]:.0%}" for track in context.tracks)]
-        for row, (step, t) in enumerate(zip(context.steps, context.t, strict=True))
-    ]
-    return Table(["step", "t", *(f"{track.name} within {track.tolerance}" for track in context.tracks)], rows)
 
 
 def _capitalised(text: str) -> str:

@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from analysis import properties
+from harness.report.chart import EmergenceChart
 from harness.report.latents import Energy, Norms
 from harness.report.players import common_gain, data_uri
 from harness.report.plots import SERIES, thin, ticks
 from harness.report.spectrogram import RANGE_DB, Spectrogram
-from harness.report.tracks import Tracks, agreement_figure, finding
+from harness.report.tracks import Tracks, finding
 
 RATE_HZ = 22050
 
@@ -62,7 +63,38 @@ def test_figures_draw_what_the_numbers_say():
     assert np.array_equal(steps.z, track.values, equal_nan=True)
     assert np.array_equal(final.z[0], track.final)
     assert (steps.zmin, steps.zmax) == (final.zmin, final.zmax)
-    assert list(agreement_figure((track,)).data[0].y) == [0, 100]
+
+
+def test_emergence_chart_draws_shares_and_baselines():
+    track = pitch_tracks([[60, NONE], [62, 64]], [62, 64])
+    chart = EmergenceChart.of((track,), {}).figure()
+    lines = {line.name: line for line in chart.data}
+    assert list(lines["pitch"].y) == [0, 1]
+    dashed = [line for line in chart.data if line.line.dash == "dash" and line.showlegend is False]
+    assert [list(line.y) for line in dashed] == [[0.5, 0.5]]
+
+
+def test_baseline_is_the_best_constant_answer():
+    assert pitch_tracks([[60]], [60, 60.5, 61, 70, NONE]).baseline == pytest.approx(3 / 4)  # 60.5, to half a semitone
+    assert np.isnan(pitch_tracks([[60]], [NONE]).baseline)
+
+
+def test_share_lies_within_its_interval():
+    truth = [60.0] * 30 + [NONE] * 10
+    track = pitch_tracks([[60.0] * 20 + [70.0] * 20, [60.0] * 40], truth)
+    found = track.share_interval
+    assert found.value == pytest.approx([2 / 3, 1])
+    assert found.low[0] < 2 / 3 < found.high[0]
+    assert (found.low[1], found.high[1]) == pytest.approx((1, 1))
+
+
+def test_finding_says_what_was_decided_when_and_what_was_not():
+    early = pitch_tracks([[60], [62], [62], [62]], [62])
+    never = pitch_tracks([[60], [62], [62], [60]], [62])
+    assert finding((early,), 9, "final audio") == (
+        "Pitch was decided by step 1 of 9; the noise and the prompt alone already predicted pitch in 0% of the frames."
+    )
+    assert finding((never,), 9, "final audio").startswith("Pitch was never decided for good; the noise")
 
 
 def test_spectrogram_peaks_where_the_sine_is():
