@@ -12,7 +12,17 @@ HOME = Path(__file__).parents[1]
 PACKAGES = ("generators", "analysis", "harness")
 FORBIDDEN = {"generators": {"analysis", "harness"}, "analysis": {"generators", "harness"}, "harness": set()}
 
-LAYERS = {"errors": 0, "pipeline": 2, "sweep": 2, "report": 2, "doctor": 2, "recipe": 3, "cli": 3, "__main__": 4}
+LAYERS = {
+    "errors": 0,
+    "pipeline": 2,
+    "sweep": 2,
+    "report": 2,
+    "reproduce": 2,
+    "doctor": 2,
+    "recipe": 3,
+    "cli": 3,
+    "__main__": 4,
+}
 """Order inside ``harness``; whatever is not named here is in layer 1. Imports go down or sideways."""
 SERVICES = 1
 
