@@ -17,6 +17,7 @@ COMMANDS = {
     "train-sae": "harness.cli.train_sae:command",
     "train-probes": "harness.cli.train_probes:command",
     "sae": "harness.cli.sae:command",
+    "reproduce": "harness.cli.reproduce:command",
     "list": "harness.cli.list:command",
     "doctor": "harness.cli.doctor:command",
 }
