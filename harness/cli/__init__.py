@@ -18,6 +18,7 @@ COMMANDS = {
     "train-probes": "harness.cli.train_probes:command",
     "sae": "harness.cli.sae:command",
     "reproduce": "harness.cli.reproduce:command",
+    "models": "harness.cli.models:command",
     "list": "harness.cli.list:command",
     "doctor": "harness.cli.doctor:command",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,13 +29,16 @@ def answer(document: Mapping[str, Any]) -> None:
         click.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table for people: the first column to the left, the others to the right."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: Collection[str] = ()) -> None:
+    """Print a table for people: the first column and those named in ``left`` to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    for first, *rest in cells:
-        shown = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
-        say("  ".join(["", first.ljust(widths[0]), *shown]).rstrip())
+    for row in cells:
+        shown = [
+            cell.ljust(width) if index == 0 or columns[index] in left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(["", *shown]).rstrip())
 
 
 def quoted(text: str, limit: int = 72) -> str:
@@ -45,14 +48,14 @@ def quoted(text: str, limit: int = 72) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bar(unit: str = "it") -> Iterator[Callable[[str, int, int], None]]:
     """Yield a progress callback that draws a bar on a terminal and does nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
     from tqdm import tqdm
 
-    with tqdm(leave=False, dynamic_ncols=True, file=sys.stderr) as bar:
+    with tqdm(leave=False, dynamic_ncols=True, file=sys.stderr, unit=unit, unit_scale=unit == "B") as bar:
 
         def show(what: str, done: int, total: int) -> None:
             bar.set_description(what, refresh=False)
