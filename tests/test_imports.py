@@ -17,6 +17,7 @@ LAYERS = {
     "pipeline": 2,
     "sweep": 2,
     "report": 2,
+    "steering": 2,
     "reproduce": 2,
     "doctor": 2,
     "recipe": 3,

@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "harness.cli.inspect:command",
     "decode": "harness.cli.decode:command",
     "report": "harness.cli.report:command",
+    "timing": "harness.cli.timing:command",
     "dataset": "harness.cli.dataset:command",
     "train-sae": "harness.cli.train_sae:command",
     "train-probes": "harness.cli.train_probes:command",

@@ -1,0 +1,221 @@
+"""The paired experiment: a recorded request again, as it was, steered, and with a random edit of the same size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.steering import JUDGED, Comparison, DoseResponse, Effect, Target, dose_response, summarise
+from generators.base import GenerationRequest, Generator
+from harness import pipeline, runs
+from harness.decoding.artifacts import Artifacts
+from harness.errors import InputError
+from harness.interventions.base import Intervention
+from harness.interventions.bind import bind
+from harness.steering.arms import compare_all, control_of, dosed, dosed_target, natural_latents, target_of, window_of
+from harness.steering.outcome import Outcome, generate_outcomes, read_outcome
+from harness.store.reader import Trace, open_trace
+
+ARMS = ("baseline", "steered", "control")
+AS_GIVEN = 1.0
+"""The dose that leaves the interventions as they were given."""
+
+
+@dataclass(frozen=True)
+class SteeringResult:
+    """A finished experiment. K doses."""
+
+    out: Path
+    """Holds a run folder for each of ``ARMS``: the recorded seed."""
+    request: GenerationRequest
+    interventions: tuple[Intervention, ...]
+    target: Target | None
+    """What is to be reached; None for edits without a target."""
+    recorded: Mapping[str, Comparison]
+    """``steered`` and ``control`` -> the recorded seed's comparison with its baseline."""
+    over_seeds: Mapping[str, Effect]
+    """``steered`` and ``control`` -> all seeds together."""
+    relative_norm: Mapping[str, float]
+    """``steered`` and ``control`` -> mean over seeds of the edits' size, relative to what they edited."""
+    doses: Mapping[str, DoseResponse]
+    """Property -> change against dose, over all seeds; only those that any seed has."""
+    seeds: tuple[int, ...]
+    """Of the runs that ``over_seeds`` and ``doses`` rest on; the first is the recorded one."""
+    notes: tuple[str, ...] = ()
+    """What is to be known about the comparison, in sentences."""
+
+    def trace(self, arm: str) -> Path:
+        """Path of one arm's trace."""
+        return self.out / arm / runs.TRACE
+
+    def audio(self, arm: str) -> Path:
+        """Path of one arm's audio."""
+        return self.out / arm / runs.AUDIO
+
+
+def steer_recorded(
+    trace: Trace,
+    generator: Generator,
+    interventions: Sequence[Intervention],
+    out: Path,
+    *,
+    artifacts: Artifacts | None = None,
+    strengths: Sequence[float] = (0.5, 1.5),
+    seeds: int = 4,
+    force: bool = False,
+    command: str | None = None,
+    progress: pipeline.Progress | None = None,
+) -> SteeringResult:
+    """Run the experiment on the request of ``trace``; everything is checked before the first step.
+
+    Parameters
+    ----------
+    trace, generator
+        A recorded generation, and the generator that made it.
+    interventions
+        What to do. The first ``SetProperty`` among them names the target.
+    out
+        Folder for the three runs.
+    artifacts
+        SAE and probes; None = those shipped for the codec.
+    strengths
+        Doses besides 1, for the dose-response; see ``dosed``.
+    seeds
+        How many seeds: the recorded one and those after it.
+    force
+        Replace what is in ``out``.
+
+    Raises
+    ------
+    InputError, SourceError
+        For another generator than the trace's, interventions that cannot be used, or numbers that make no sense.
+    ExistsError, StorageError
+        For a folder that is taken or cannot be written.
+    """
+    _check(trace, generator, interventions, strengths, seeds)
+    request = generator.resolve(GenerationRequest(**trace.request))
+    control = control_of(interventions)
+    doses = {dose: dosed(interventions, dose) for dose in sorted({*strengths, AS_GIVEN})}
+    for edits in (*doses.values(), control):
+        bind(edits, generator, request, artifacts)
+    runs.check_output(out, force=force)
+    others = [dataclasses.replace(request, seed=request.seed + more) for more in range(1, seeds)]
+    count = _Counter(progress, len(doses) + 2, seeds)
+    window_s = window_of(interventions)
+
+    def recorded_and_more(arm: str, edits: Sequence[Intervention]) -> list[Outcome]:
+        """Run the recorded seed alone, into a folder of its own, and the other seeds without files."""
+        pipeline.run(
+            generator,
+            [request],
+            out / arm,
+            trace=True,
+            interventions=edits,
+            artifacts=artifacts,
+            force=force,
+            command=command,
+        )
+        count.seeds(1)
+        with open_trace(out / arm / runs.TRACE) as recording:
+            first = read_outcome(recording, window_s)
+        more = generate_outcomes(
+            generator, others, edits, artifacts, window_s=window_s, progress=lambda done: count.seeds(1 + done)
+        )
+        count.arm_done()
+        return [first, *more]
+
+    baselines = recorded_and_more("baseline", ())
+    natural, target = natural_latents(baselines), target_of(interventions)
+    edited = {"steered": interventions, "control": control}
+    outcomes = {arm: recorded_and_more(arm, edits) for arm, edits in edited.items()}
+    found = {arm: compare_all(baselines, made, target, natural) for arm, made in outcomes.items()}
+    by_dose = {AS_GIVEN: found["steered"]}
+    for dose, edits in doses.items():
+        if dose != AS_GIVEN:
+            made = generate_outcomes(
+                generator, [request, *others], edits, artifacts, window_s=window_s, progress=count.seeds
+            )
+            by_dose[dose] = compare_all(baselines, made, dosed_target(target, dose), natural)
+            count.arm_done()
+    return SteeringResult(
+        out=out,
+        request=request,
+        interventions=tuple(interventions),
+        target=target,
+        recorded={arm: comparisons[0] for arm, comparisons in found.items()},
+        over_seeds={arm: summarise(comparisons) for arm, comparisons in found.items()},
+        relative_norm={arm: float(np.mean([o.relative_norm for o in made])) for arm, made in outcomes.items()},
+        doses=_dose_responses(by_dose),
+        seeds=(request.seed, *(other.seed for other in others)),
+        notes=_notes(trace, out, baselines[0], target),
+    )
+
+
+class _Counter:
+    """Turns seeds finished within an arm into one progress bar."""
+
+    def __init__(self, progress: pipeline.Progress | None, arms: int, seeds: int) -> None:
+        self._progress, self._total, self._seeds = progress, arms * seeds, seeds
+        self._finished = 0
+
+    def seeds(self, done: int) -> None:
+        """Report ``done`` seeds of the present arm."""
+        if self._progress is not None:
+            self._progress("steering", self._finished + done, self._total)
+
+    def arm_done(self) -> None:
+        """Go on to the next arm."""
+        self._finished += self._seeds
+
+
+def _check(
+    trace: Trace, generator: Generator, interventions: Sequence[Intervention], strengths: Sequence[float], seeds: int
+) -> None:
+    if not interventions:
+        raise InputError("no intervention was given; give --set PROPERTY=CHANGE or --steer EXPRESSION")
+    if seeds < 1:
+        raise InputError(f"seeds is {seeds}; give 1 or more")
+    if any(not np.isfinite(strength) or strength <= 0 for strength in strengths):
+        raise InputError(f"strengths are {list(strengths)}; give finite numbers above 0: 1 is the edit as given")
+    if generator.weights_sha256 != trace.weights_sha256:
+        raise InputError(
+            f"{trace.path} was made with {trace.generator_id!r}, weights {trace.weights_sha256[:12]}; these are "
+            f"{generator.weights_sha256[:12]}. Generate it again with the present weights"
+        )
+
+
+def _dose_responses(by_dose: Mapping[float, Sequence[Comparison]]) -> dict[str, DoseResponse]:
+    """Relate every property to the dose; nothing for a single dose."""
+    if len(by_dose) < 2:
+        return {}
+    doses = sorted(by_dose)
+    names = [comparison.run for comparison in by_dose[AS_GIVEN]]
+    found = {}
+    for name in JUDGED:
+        changes = np.array([[c.change[name] for c in by_dose[dose]] for dose in doses]).T
+        if np.isfinite(changes).any():
+            found[name] = dose_response(doses, changes, names)
+    return found
+
+
+def _notes(trace: Trace, out: Path, baseline: Outcome, target: Target | None) -> tuple[str, ...]:
+    notes = []
+    if trace.metadata["extra"].get("interventions"):
+        notes.append("The recorded run was steered itself; the baseline is the same request without any edit.")
+    elif trace.complete:
+        apart = float(np.abs(np.asarray(trace.x_t[trace.steps], np.float32) - baseline.latents).max())
+        if apart:
+            notes.append(
+                f"The baseline differs from the recorded run by {apart:.2g} at most: a batch of another size, or "
+                "another machine, rounds differently."
+            )
+    if target is not None and not baseline.measures.can_judge(target.property):
+        notes.append(
+            f"The baseline's {target.property} is not there, or not stable, in enough frames to judge whether the "
+            "target was reached."
+        )
+    return tuple(notes)

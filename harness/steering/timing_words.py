@@ -1,0 +1,46 @@
+"""A timing map in words."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.bootstrap import Interval
+from analysis.steering import TimingMap
+from harness.decoding.artifacts import CLEAN
+from harness.decoding.emergence import Curves
+
+
+def finding(found: TimingMap, curves: Curves) -> str:
+    """Say until when the property can be changed, beside when it can be read off the clean estimate."""
+    fixed = float(found.commitment.value)
+    best = float(found.by_window.value.max())
+    if math.isnan(fixed):
+        return f"No window of t moves {found.property} by a tenth of what was wanted (the best by {best:.0%})."
+    half_t = known(found, curves)
+    if math.isnan(half_t):
+        read = "its probe is too weak to say when it is known"
+    elif half_t <= 0:
+        read = "the clean estimate has it from the start"
+    elif math.isinf(half_t):
+        read = "the clean estimate never has it half-way to the probe's ceiling"
+    else:
+        read = f"the clean estimate has it, half-way to the probe's ceiling, from t = {half_t:.2f}"
+    until = f"half of the largest effect is left up to t = {fixed:.2f}{_between(found.commitment)}"
+    return f"{found.property.capitalize()}: {until}; {read}."
+
+
+def known(found: TimingMap, curves: Curves) -> float:
+    """Return the t from which the clean estimate tells the property; NaN where nothing tells."""
+    curve = curves.get((found.property, ("x1_hat", CLEAN)))
+    return math.nan if curve is None else float(curve.half_t.value)
+
+
+def percent(interval: Interval) -> str:
+    """Write a share with its interval."""
+    value, low, high = (float(part) for part in (interval.value, interval.low, interval.high))
+    return f"{value:.0%} [{low:.0%}, {high:.0%}]"
+
+
+def _between(interval: Interval) -> str:
+    low, high = float(interval.low), float(interval.high)
+    return "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
