@@ -46,6 +46,13 @@ class Interval:
         """Return the same part of value, low and high."""
         return Interval(*(np.asarray(part[key]) for part in (self.value, self.low, self.high)))
 
+    def __format__(self, spec: str) -> str:
+        """Write a scalar with its interval, each number by ``spec``: ``0.74 [0.60, 0.88]``; a dash where undefined."""
+        value, low, high = (float(part) for part in (self.value, self.low, self.high))
+        if np.isnan(value):
+            return "–"
+        return f"{value:{spec}}" + ("" if np.isnan(low) else f" [{low:{spec}}, {high:{spec}}]")
+
     def to_json(self) -> dict[str, Any]:
         """Return value, low and high as numbers or lists; None where undefined."""
         return {name: _finite(getattr(self, name).tolist()) for name in ("value", "low", "high")}

@@ -106,12 +106,12 @@ def command(
 
 def _show(study: TimingStudy) -> None:
     """Print a table a property, and the findings."""
-    from harness.steering.timing_words import finding, percent
+    from harness.steering.timing_words import finding
 
     for name, found in study.maps.items():
         say(f"{name}: effect as a share of the wanted change, {found.runs} runs")
         rows = [
-            [f"{start:.3g}-{stop:.3g}", *(percent(found.effect[w, k]) for k in range(len(found.strengths)))]
+            [f"{start:.3g}-{stop:.3g}", *(f"{found.effect[w, k]:.0%}" for k in range(len(found.strengths)))]
             for w, (start, stop) in enumerate(found.windows)
         ]
         table(["t", *(f"strength {strength:g}" for strength in found.strengths)], rows)

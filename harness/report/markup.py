@@ -51,6 +51,15 @@ def figure_json(figure: Figure) -> Markup:
     return Markup(text.replace("\\u002f", "/"))
 
 
+def prompt_block(prompt: str) -> Markup:
+    """Quote what was asked for."""
+    if not prompt.strip():
+        return Markup('<p class="prompt empty">(empty prompt)</p>')
+    return Markup('<blockquote class="prompt" dir="auto" tabindex="0" aria-label="Prompt">{}</blockquote>').format(
+        prompt
+    )
+
+
 def facts(values: Mapping[str, Any]) -> Markup:
     """Make a list of names and values."""
     rows = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in values.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from analysis.bootstrap import Interval
 from analysis.steering import TimingMap
 from harness.decoding.artifacts import CLEAN
 from harness.decoding.emergence import Curves
@@ -25,7 +24,7 @@ def finding(found: TimingMap, curves: Curves) -> str:
         read = "the clean estimate never has it half-way to the probe's ceiling"
     else:
         read = f"the clean estimate has it, half-way to the probe's ceiling, from t = {half_t:.2f}"
-    until = f"half of the largest effect is left up to t = {fixed:.2f}{_between(found.commitment)}"
+    until = f"half of the largest effect is left up to t = {found.commitment:.2f}"
     return f"{found.property.capitalize()}: {until}; {read}."
 
 
@@ -33,14 +32,3 @@ def known(found: TimingMap, curves: Curves) -> float:
     """Return the t from which the clean estimate tells the property; NaN where nothing tells."""
     curve = curves.get((found.property, ("x1_hat", CLEAN)))
     return math.nan if curve is None else float(curve.half_t.value)
-
-
-def percent(interval: Interval) -> str:
-    """Write a share with its interval."""
-    value, low, high = (float(part) for part in (interval.value, interval.low, interval.high))
-    return f"{value:.0%} [{low:.0%}, {high:.0%}]"
-
-
-def _between(interval: Interval) -> str:
-    low, high = float(interval.low), float(interval.high)
-    return "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"

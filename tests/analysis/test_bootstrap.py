@@ -25,6 +25,13 @@ def test_value_is_the_plain_statistic_and_lies_inside():
     assert found.low[0] < x.mean() < found.high[0]
 
 
+def test_an_interval_is_written_by_a_format():
+    found = Interval(*(np.asarray(x) for x in (0.5, 0.25, 1.0)))
+    assert f"{found:.0%}" == "50% [25%, 100%]"
+    assert f"{Interval(found.value, np.asarray(np.nan), np.asarray(np.nan)):.1f}" == "0.5"
+    assert f"{Interval(*[np.asarray(np.nan)] * 3):.1f}" == "–"
+
+
 def test_order_of_frames_does_not_matter_but_grouping_does():
     random = np.random.default_rng(1)
     groups = np.repeat(np.arange(20), 10)

@@ -103,8 +103,13 @@
     show();
   }
 
-  /* One sound at a time. */
+  /* One sound at a time; players on one clock go on from where the last of them was. */
+  const clocks = new Map(); /* group -> the player that ran last */
   document.addEventListener("play", (event) => {
+    const group = event.target.closest("[data-clock]");
+    const last = group && clocks.get(group);
+    if (last && last !== event.target && !last.ended) event.target.currentTime = last.currentTime;
+    if (group) clocks.set(group, event.target);
     for (const audio of document.querySelectorAll("audio")) if (audio !== event.target) audio.pause();
   }, true);
 

@@ -9,7 +9,7 @@ from analysis.bootstrap import Interval
 from harness.report.blocks import Figure, Panel, Table
 from harness.report.chart import EmergenceChart
 from harness.report.context import Context
-from harness.report.markup import facts, tie
+from harness.report.markup import facts, prompt_block, tie
 from harness.report.players import data_uri
 from harness.report.tracks import REQUIRED_SHARE, typical
 
@@ -23,7 +23,7 @@ def panel(context: Context) -> Panel:
         "steps": context.step_count,
         "guidance scale": request.get("guidance_scale"),
     }
-    pieces: list[Markup | Figure] = [_prompt(str(request.get("prompt", "")))]
+    pieces: list[Markup | Figure] = [prompt_block(str(request.get("prompt", "")))]
     pieces.append(Markup('<p class="finding">{}</p>').format(tie(context.finding)))
     player = Markup("")
     if context.final.size:
@@ -35,14 +35,6 @@ def panel(context: Context) -> Panel:
     if chart.views:
         pieces.append(_emergence(context, chart))
     return Panel("overview", "Overview", pieces)
-
-
-def _prompt(prompt: str) -> Markup:
-    if not prompt.strip():
-        return Markup('<p class="prompt empty">(empty prompt)</p>')
-    return Markup('<blockquote class="prompt" dir="auto" tabindex="0" aria-label="Prompt">{}</blockquote>').format(
-        prompt
-    )
 
 
 def _player(context: Context) -> Markup:
