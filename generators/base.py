@@ -83,7 +83,7 @@ class SamplingPlan:
     """What a resolved request will run, known before the first step."""
 
     times: tuple[float, ...]
-    """t of every state, length S + 1, strictly increasing from 0 to 1."""
+    """t of every state, length S + 1, strictly increasing to 1; from 0, or a little above where noise is finite."""
     frames: int
     """T, latent frames."""
     channels: int
@@ -102,7 +102,10 @@ class Generation:
     """float32 ``[channels, N]``, as decoded: not peak-normalised, may exceed +-1."""
     sample_rate_hz: int
     latents: Tensor
-    """``[T, C]`` float32 on the CPU: the final state, which ``codec.decode`` turned into ``audio``."""
+    """``[T, C]`` float32 on the CPU: the final state, which ``codec.decode`` turned into ``audio``.
+
+    Where a recording was edited, its kept frames were put in before decoding.
+    """
     request: GenerationRequest
     """The resolved request."""
     notes: tuple[str, ...] = ()

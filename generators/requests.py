@@ -34,6 +34,8 @@ class RequestRules:
     """Whether a negative prompt means anything to it."""
     lyrics: bool = False
     """Whether it sings."""
+    min_duration_s: float = 0.0
+    """Shortest; 0 = anything above it."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Its own settings and their defaults; the generator checks their values."""
 
@@ -54,7 +56,7 @@ def resolve_request(request: GenerationRequest, rules: RequestRules) -> Generati
         _check_text(name, getattr(request, name), optional=name != "prompt")
     return dataclasses.replace(
         request,
-        duration_s=_duration(_or_default(request.duration_s, rules.duration_s), rules.max_duration_s),
+        duration_s=_duration(_or_default(request.duration_s, rules.duration_s), rules),
         num_inference_steps=_integer(
             "num_inference_steps",
             _or_default(request.num_inference_steps, rules.num_inference_steps),
@@ -125,10 +127,12 @@ def _number(name: str, value: Any) -> float:
         raise RequestError(f"{name} is {value!r}; give a number") from None
 
 
-def _duration(value: Any, max_duration_s: float) -> float:
-    duration_s = _number("duration_s", value)
-    if not 0 < duration_s <= max_duration_s:
-        raise RequestError(f"duration_s is {duration_s:g}; give more than 0 and at most {max_duration_s:g} seconds")
+def _duration(value: Any, rules: RequestRules) -> float:
+    duration_s, low_s, high_s = _number("duration_s", value), rules.min_duration_s, rules.max_duration_s
+    if not low_s <= duration_s <= high_s or duration_s == 0:
+        some = f"{low_s:g} to {high_s:g}" if low_s < high_s else f"{high_s:g}"
+        allowed = some if low_s else f"more than 0 and at most {high_s:g}"
+        raise RequestError(f"duration_s is {duration_s:g}; give {allowed} seconds")
     return duration_s
 
 

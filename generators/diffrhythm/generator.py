@@ -23,8 +23,18 @@ from generators.base import (
 )
 from generators.codecs.base import Codec
 from generators.diffrhythm.codec import load_codec, save_codec
+from generators.diffrhythm.editing import check_recording, edit_ranges, encode_recording
+from generators.diffrhythm.lengths import SongLengths
 from generators.diffrhythm.load import load_transformer
-from generators.diffrhythm.request import OPTIONS, check_options, hashed_vector, read_vector, token_row
+from generators.diffrhythm.lyrics.tokens import Placement
+from generators.diffrhythm.request import (
+    OPTIONS,
+    check_options,
+    hashed_vector,
+    place_lyrics,
+    read_vector,
+    token_row,
+)
 from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
 from generators.diffrhythm.transformer import DiffRhythmTransformer
 from generators.hashing import tensors_sha256
@@ -152,27 +162,27 @@ class DiffRhythmGenerator(Generator):
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
         """Fill every default in and check every value, files of style vectors included."""
-        longest_s = self.denoiser.config["max_frames"] / self.codec.frame_rate_hz
+        lengths = self._lengths
         rules = RequestRules(
-            duration_s=longest_s,
+            duration_s=lengths.longest_s,
             num_inference_steps=31,
             guidance_scale=4.0,
-            max_duration_s=longest_s,
+            min_duration_s=lengths.shortest_s,
+            max_duration_s=lengths.longest_s,
             lyrics=True,
             options=OPTIONS,
         )
         request = resolve_request(request, rules)
-        if request.lyrics is not None:
-            raise RequestError(
-                "lyrics cannot be turned into tokens yet (that is to come with the 'lyrics' extra); "
-                "leave them out for an instrumental song, or give options={'text_tokens': [...]}"
-            )
+        frames = lengths.frames(settled(request.duration_s))
         check_options(
             request.options,
-            frames=self._frames(request),
+            self._placement(request),
+            frames=frames,
             num_embeds=self.denoiser.config["text_num_embeds"],
             steps=settled(request.num_inference_steps),
         )
+        if edit_ranges(request.options, frames=frames, frame_rate_hz=self.codec.frame_rate_hz) is not None:
+            check_recording(request.options["edit"], self.codec, frames)
         self._style(request)
         if self._guidance(request):
             self._negative_style(request)
@@ -182,9 +192,10 @@ class DiffRhythmGenerator(Generator):
         """Work out times, shape and branches of a request."""
         request = self.resolve(request)
         guidance = self._guidance(request)
+        frames = self._lengths.frames(settled(request.duration_s))
         return SamplingPlan(
             times=time_grid(settled(request.num_inference_steps), request.options["sway"]),
-            frames=self._frames(request),
+            frames=frames,
             channels=self.codec.latent_channels,
             branches=("cond", "uncond") if guidance else ("cond",),
             sampler={
@@ -192,6 +203,8 @@ class DiffRhythmGenerator(Generator):
                 "guidance": "cond + guidance_scale * (cond - uncond)",
                 "guidance_scale": guidance,
                 "sway": request.options["sway"],
+                "edit": request.options["edit"],
+                "regenerate": edit_ranges(request.options, frames=frames, frame_rate_hz=self.codec.frame_rate_hz),
                 "attention": self.denoiser.config["attention"],
                 "style_source": self.style_source,
             },
@@ -202,39 +215,45 @@ class DiffRhythmGenerator(Generator):
         resolved, plan = resolve_batch(self, requests)
         guidance = plan.sampler["guidance_scale"]
         styles = torch.stack([self._style(request) for request in resolved])
-        trajectory, _ = sample(
+        placements = [self._placement(request) for request in resolved]
+        edit, ranges = plan.sampler["edit"], plan.sampler["regenerate"]
+        silence = torch.zeros(1, plan.frames, plan.channels)
+        trajectory, edited = sample(
             self.denoiser,
             noise=starting_noise([request.seed for request in resolved], plan.frames, plan.channels),
-            cond=torch.zeros(1, plan.frames, plan.channels),
-            text=torch.stack([token_row(request.options["text_tokens"], plan.frames) for request in resolved]),
+            cond=silence if edit is None else encode_recording(edit, self.codec, plan.frames),
+            text=torch.stack([token_row(*pair, plan.frames) for pair in zip(resolved, placements, strict=True)]),
             style=styles,
             negative_style=torch.stack([self._negative_style(r) for r in resolved]) if guidance else styles,
             start_time=torch.zeros(1),
-            duration=torch.tensor([plan.frames / self.denoiser.config["max_frames"]]),
+            duration=torch.tensor([self._lengths.condition(plan.frames)]),
             num_time_points=len(plan.times),
             guidance=guidance,
             sway=plan.sampler["sway"],
+            regenerate=ranges,
             hooks=hooks,
         )
         with torch.no_grad():
-            audio = self.codec.decode(trajectory[-1])
+            audio = self.codec.decode(edited)
         return [
-            Generation(clip.float().cpu().numpy(), self.codec.sample_rate_hz, final.cpu(), request, self._notes(plan))
-            for clip, final, request in zip(audio, trajectory[-1], resolved, strict=True)
+            Generation(
+                clip.float().cpu().numpy(),
+                self.codec.sample_rate_hz,
+                final.cpu(),
+                request,
+                self._notes(plan, placement),
+            )
+            for clip, final, request, placement in zip(audio, trajectory[-1], resolved, placements, strict=True)
         ]
 
-    def _frames(self, request: GenerationRequest) -> int:
-        """Length of the song in latent frames.
+    @property
+    def _lengths(self) -> SongLengths:
+        config = self.denoiser.config
+        return SongLengths(config["max_frames"], self.codec.frame_rate_hz, config["duration_embedding"])
 
-        Models without a duration embedding were trained on their whole length only, which the published command calls
-        95 seconds; so the last second stands for all of it.
-        """
-        max_frames: int = self.denoiser.config["max_frames"]
-        duration_s = settled(request.duration_s)
-        whole_s = int(max_frames / self.codec.frame_rate_hz)
-        if duration_s >= whole_s > 0 and not self.denoiser.config["duration_embedding"]:
-            return max_frames
-        return min(max(int(duration_s * self.codec.frame_rate_hz), 1), max_frames)
+    def _placement(self, request: GenerationRequest) -> Placement | None:
+        """Lyrics of a resolved request on its frames."""
+        return place_lyrics(request, self._lengths, causal=self.denoiser.config["attention"] == "causal")
 
     def _guidance(self, request: GenerationRequest) -> float:
         """Return the guidance scale, 0 where it is too small to run the second branch."""
@@ -265,8 +284,16 @@ class DiffRhythmGenerator(Generator):
             f"with a tensor 'negative_style' of {size} numbers, or guidance_scale 0"
         )
 
-    def _notes(self, plan: SamplingPlan) -> tuple[str, ...]:
+    def _notes(self, plan: SamplingPlan, placement: Placement | None) -> tuple[str, ...]:
         config, notes = self.denoiser.config, []
+        if placement is not None:
+            notes += [f"lyrics: {remark}" for remark in placement.remarks]
+        if plan.sampler["edit"] is not None:
+            anew = set[int]().union(*(range(*ends) for ends in plan.sampler["regenerate"]))
+            notes.append(
+                f"{len(anew) / self.codec.frame_rate_hz:.1f} s were made anew; the rest is the recording as the codec "
+                "keeps it, at a peak of -6 dBFS, put back after the last step: the recorded states are the model's own"
+            )
         if self.style_source == "prompt-hash":
             notes.append("random weights: the style was drawn from the prompt's hash and means nothing")
         if plan.frames != config["max_frames"] and not config["duration_embedding"]:

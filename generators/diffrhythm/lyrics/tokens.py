@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from generators.base import RequestError
-from generators.diffrhythm.lengths import BASE_FRAMES, BASE_S, FRAME_RATE_HZ, song_frames
+from generators.diffrhythm.lengths import BASE, FULL
 from generators.diffrhythm.lyrics.lrc import LRC_RULES, Line, summed_up
 from generators.diffrhythm.lyrics.phones import ids_of, phone_ids
 from generators.diffrhythm.lyrics.placement import PlacedLine, frame_tokens, place
@@ -50,14 +51,18 @@ def tokens_from_lrc(text: str, *, audio_length_s: float, tokenize: Tokenize | No
     RequestError
         For another length, and for words that cannot be pronounced.
     """
-    frames = song_frames(audio_length_s)
-    base = frames == BASE_FRAMES and audio_length_s == BASE_S
+    lengths = BASE if audio_length_s == BASE.longest_s else FULL
+    if not lengths.shortest_s <= audio_length_s <= lengths.longest_s or audio_length_s != int(audio_length_s):
+        raise RequestError(
+            f"audio_length_s is {audio_length_s:g}; give {BASE.longest_s:g} (base models) or a whole number from "
+            f"{FULL.shortest_s:g} to {FULL.longest_s:g} (full-length models)"
+        )
     placement = lay_out(
         text,
-        frames=frames,
-        frame_rate_hz=FRAME_RATE_HZ,
+        frames=lengths.frames(audio_length_s),
+        frame_rate_hz=lengths.frame_rate_hz,
         end_s=audio_length_s,
-        drop_last=base,
+        drop_last=not lengths.full,
         tokenize=tokenize or spoken_ids,
     )
     return torch.tensor(placement.tokens(), dtype=torch.int64)
@@ -113,6 +118,7 @@ def lay_out(
     return Placement(tuple(placed), frames, tuple(remarks))
 
 
+@functools.lru_cache(maxsize=4096)
 def spoken_ids(words: str) -> tuple[int, ...]:
     """Token ids of Chinese and English words."""
     return ids_of(pronounce(words))

@@ -106,7 +106,8 @@ def test_style_embeddings_from_files(tmp_path: Path) -> None:
     options = {"style_embedding": str(tmp_path / "a.safetensors"), "negative_style": str(tmp_path / "b.safetensors")}
     generator, recorder = parts(), Recorder("velocity")
     generation = generator.generate(short(options=options), [recorder])
-    assert generation.notes == parts()._notes(generator.plan(short(options=options)))
+    (length,) = generation.notes
+    assert "are not what it knows" in length
     assert not torch.equal(recorder.at("velocity", 0, "cond"), recorder.at("velocity", 0, "uncond"))
     renamed = generator.generate(short(prompt="x", options=options))
     assert torch.equal(renamed.latents, generation.latents), "the prompt must not matter beside an embedding"
@@ -126,7 +127,6 @@ def test_styles_are_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lyrics": "[00:01.00]la"}, "lyrics cannot be turned into tokens yet"),
         ({"options": {"style_embedding": "nowhere.safetensors"}}, "nowhere.safetensors: missing"),
         ({"options": {"text_tokens": [1] * 11}}, "11 tokens; the song has 10 frames"),
         ({"options": {"text_tokens": [1, 10]}}, "ids are 0 to 9"),

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from generators.base import RequestError
 from generators.diffrhythm import tokens_from_lrc
-from generators.diffrhythm.lengths import conditioned_length
+from generators.diffrhythm.lengths import SongLengths
 from generators.diffrhythm.lyrics.phones import END_OF_LINE, phone_ids
 from generators.diffrhythm.lyrics.tokens import LYRICS_FORMS, lay_out
 from tests.generators.diffrhythm.lyrics.recorded import read_json
@@ -28,7 +28,7 @@ def test_recorded_placements(case):
         expected[start : start + len(ids)] = torch.tensor(ids)
     assert tokens.dtype == torch.int64
     assert torch.equal(tokens, expected)
-    assert conditioned_length(case["end_frame"], case["max_frames"]) == case["song_duration"]
+    assert SongLengths(case["max_frames"]).condition(case["end_frame"]) == case["song_duration"]
 
 
 @pytest.mark.parametrize("song", SONGS or [None])
