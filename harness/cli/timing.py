@@ -81,6 +81,7 @@ def command(
         raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     from generators.base import GenerationRequest
     from harness.models import load_generator
+    from harness.report.timing_page import build_timing_report
     from harness.steering.artifacts import find_artifacts
     from harness.steering.timing import run_timing
     from harness.steering.timing_config import TimingConfig
@@ -100,8 +101,10 @@ def command(
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command goes on from what is finished") from None
-    answer({**study.to_json(), "table": str(study.table)})
+    report = build_timing_report(study)
+    answer({**study.to_json(), "table": str(study.table), "report": str(report.path)})
     _show(study)
+    say(str(report.path))
 
 
 def _show(study: TimingStudy) -> None:
