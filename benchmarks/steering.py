@@ -1,0 +1,319 @@
+"""How well ``SetProperty`` steers ``mini``: held-out prompts and seeds, against a random control and Paek's way.
+
+Everything is measured on the decoded sound. The instrument, as the "timbre class", is named by the classifier of
+``benchmarks.mini_quality``, which needs FluidSynth; ``--small`` leaves it out.
+
+    python -m benchmarks.steering --out benchmarks/results/steering.json --docs docs/steering.md [--small]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.bootstrap import Interval
+from analysis.steering import Comparison, Target, dose_response, summarise
+from analysis.steering.effect import mean_over_runs
+from benchmarks.mini_quality import (
+    BRIGHTNESS_WORDS,
+    INSTRUMENT_WORDS,
+    LEVEL_WORDS,
+    TEMPLATES,
+    classifier,
+    describe,
+    note_name,
+)
+from benchmarks.timing import against, in_turns, report
+from generators.base import GenerationRequest
+from generators.mini.generator import MiniGenerator
+from generators.mini.recipe.render import held_out
+from generators.mini.vocabulary import HIGHEST_MIDI, INSTRUMENTS, LOWEST_MIDI
+from harness.interventions.add import Add
+from harness.interventions.base import Intervention
+from harness.interventions.bind import bind
+from harness.interventions.set_property import SetProperty
+from harness.steering.arms import compare_all, control_of, natural_latents
+from harness.steering.outcome import Outcome, generate_outcomes
+
+FIRST_SEED = 50_000
+SEMITONES = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
+CONTROLLED = (-3, 3)
+LEVELS_DB = (-6.0, -3.0, 3.0, 6.0)
+OCTAVES = (-0.5, -0.25, 0.25, 0.5)
+PAEK_STRENGTHS = (0.5, 1.0, 2.0, 4.0)
+"""Multiples of the mean norm of a code; the best one counts."""
+LOUDNESS_MOVED_DB = 2.0
+BEGIN, END = "<!-- begin benchmark: written by benchmarks/steering.py -->", "<!-- end benchmark -->"
+
+
+@dataclass
+class Bench:
+    """``mini``, the requests, and their unsteered outcomes."""
+
+    generator: MiniGenerator
+    requests: list[GenerationRequest]
+    judge: Any = None
+    """Names the instrument of a sound; None to leave that out."""
+    baselines: list[Outcome] = field(default_factory=list)
+    instruments: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Arm and run -> instrument heard."""
+
+    def __post_init__(self) -> None:
+        self.baselines = self.generate("baseline", (), heard=True)
+        self.natural = natural_latents(self.baselines)
+
+    def generate(self, arm: str, edits: Sequence[Intervention], *, heard: bool = False) -> list[Outcome]:
+        """Generate every request under ``edits``, and note the instruments heard if wanted."""
+        started = time.perf_counter()
+        made = generate_outcomes(self.generator, self.requests, edits)
+        if heard and self.judge is not None:
+            for outcome in made:
+                self.instruments[arm, outcome.run] = self.hear(outcome)
+        print(f"{arm}: {len(made)} runs in {time.perf_counter() - started:.0f} s", flush=True)
+        return made
+
+    def hear(self, outcome: Outcome) -> str:
+        """Name the instrument of a decoded latent."""
+        import torch
+
+        with torch.inference_mode():
+            audio = self.generator.codec.decode(torch.from_numpy(outcome.latents)[None])[0, 0].numpy()
+        return str(self.judge.predict([describe(audio)])[0])
+
+    def compare(
+        self, arm: str, edits: Sequence[Intervention], target: Target, *, heard: bool = False
+    ) -> list[Comparison]:
+        """Generate under ``edits`` and compare with the baselines."""
+        return compare_all(self.baselines, self.generate(arm, edits, heard=heard), target, self.natural)
+
+    def same_instrument(self, arm: str, comparisons: Sequence[Comparison]) -> Interval | None:
+        """Share of runs whose instrument is still heard as the baseline's."""
+        if self.judge is None:
+            return None
+        heard = self.instruments
+        return mean_over_runs(comparisons, lambda c: heard[arm, c.run] == heard["baseline", c.run])
+
+
+def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
+    """Prompts in wordings and note/instrument combinations that training never saw, each with a seed of its own."""
+    rng = np.random.default_rng(11)
+    made = []
+    for k in range(count):
+        name = list(INSTRUMENTS)[k % len(INSTRUMENTS)]
+        # Steered by up to 5 semitones, all have to stay where mini can play.
+        kept = [n for n in range(LOWEST_MIDI + 5, HIGHEST_MIDI - 4) if held_out(name, n)]
+        midis = [int(n) for n in rng.choice(kept, rng.integers(notes[0], notes[1] + 1))]
+        prompt = TEMPLATES[k % len(TEMPLATES)].format(
+            notes=" then ".join(note_name(n) for n in midis),
+            level=list(LEVEL_WORDS.values())[1 + k % 3],
+            brightness=list(BRIGHTNESS_WORDS.values())[k % 3],
+            instrument=INSTRUMENT_WORDS[name],
+            article="a",
+        )
+        made.append(GenerationRequest(prompt, seed=FIRST_SEED + k))
+    return made
+
+
+def pitch_figures(bench: Bench) -> dict[str, Any]:
+    """Success, loudness and instrument over all changes; the control at two of them."""
+    found: list[Comparison] = []
+    by_change = {}
+    kept = []
+    for change in SEMITONES:
+        arm = f"pitch {change:+d}"
+        edits = [SetProperty("pitch", change=float(change))]
+        comparisons = bench.compare(arm, edits, Target("pitch", change=change), heard=True)
+        found += comparisons
+        kept.append(bench.same_instrument(arm, [c for c in comparisons if c.eligible]))
+        by_change[change] = float(summarise(comparisons).reached.value)
+    control: list[Comparison] = []
+    for change in CONTROLLED:
+        edits = control_of([SetProperty("pitch", change=float(change))])
+        control += bench.compare(f"control {change:+d}", edits, Target("pitch", change=change))
+    eligible = [c for c in found if c.eligible]
+    same = [float(share.value) for share in kept if share is not None]
+    return {
+        "runs": len(bench.requests),
+        "eligible": len({c.run for c in eligible}),
+        "reached": summarise(found).reached.to_json(),
+        "reached_by_change": by_change,
+        "loudness_moved_less_than_2_db": _share(eligible, lambda c: abs(c.change["loudness"]) < LOUDNESS_MOVED_DB),
+        "mean_loudness_change_db": mean_over_runs(eligible, lambda c: c.change["loudness"]).to_json(),
+        "mean_centroid_change_octaves": mean_over_runs(eligible, lambda c: c.change["timbre"]).to_json(),
+        "instrument_kept": float(np.mean(same)) if same else None,
+        "control_reached": summarise(control).reached.to_json(),
+        "steered": summarise(found).to_json(),
+        "control": summarise(control).to_json(),
+    }
+
+
+def dose_figures(bench: Bench, name: str, doses: Sequence[float]) -> dict[str, Any]:
+    """Dose-response of a property, and whether the pitch is kept."""
+    arms = [bench.compare(f"{name} {d:+g}", [SetProperty(name, change=d)], Target(name, change=d)) for d in doses]
+    runs = [c.run for c in arms[0]]
+    response = dose_response(doses, np.array([[c.change[name] for c in arm] for arm in arms]).T, runs)
+    lufs = dose_response(doses, np.array([[c.lufs_change for c in arm] for arm in arms]).T, runs)
+    pitched = [c for arm in arms for c in arm if np.isfinite(c.unchanged["pitch"])]
+    return {
+        "doses": list(doses),
+        "response": response.to_json(),
+        "lufs": lufs.to_json(),
+        "pitch_kept": _share(pitched, lambda c: c.kept("pitch")),
+        "reached": summarise([c for arm in arms for c in arm]).reached.to_json(),
+        "steered": summarise([c for arm in arms for c in arm]).to_json(),
+    }
+
+
+def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+    """Ours and the published manipulation on the same single notes and seeds, a third up and down."""
+    bench = Bench(generator, list(requests))
+    ours: list[Comparison] = []
+    theirs: dict[float, list[Comparison]] = {strength: [] for strength in PAEK_STRENGTHS}
+    norm = _mean_code_norm(bench)
+    for change in CONTROLLED:
+        target = Target("pitch", change=change)
+        ours += bench.compare(f"ours {change:+d}", [SetProperty("pitch", change=float(change))], target)
+        for strength, baseline in itertools.product(PAEK_STRENGTHS, bench.baselines):
+            note = baseline.measures.typical("pitch") + change
+            request = next(r for r in bench.requests if f"{r.seed}: {r.prompt}" == baseline.run)
+            if not np.isfinite(note):
+                continue
+            edit = Add(property="pitch", value=float(note), mode="paek", strength=strength * norm)
+            made = generate_outcomes(generator, [request], [edit])
+            theirs[strength] += compare_all([baseline], made, target, bench.natural)
+    by_strength = {strength: summarise(found) for strength, found in theirs.items()}
+    best = max(by_strength, key=lambda strength: float(by_strength[strength].reached.value))
+    arms = {"ours": summarise(ours), "paek": by_strength[best]}
+    return {
+        "runs": len(requests),
+        "paek_strength": best,
+        "paek_reached_by_strength": {s: float(effect.reached.value) for s, effect in by_strength.items()},
+        **{name: effect.to_json() for name, effect in arms.items()},
+    }
+
+
+def cost_figures(generator: MiniGenerator, rounds: int) -> dict[str, Any]:
+    """Wall and CPU time of a generation with each edit, against one without, in turns."""
+    request = GenerationRequest("a gentle bright flute melody", seed=FIRST_SEED)
+    edits: dict[str, Sequence[Intervention]] = {
+        "none": (),
+        "pitch": (SetProperty("pitch", change=3.0),),
+        "loudness": (SetProperty("loudness", change=-6.0),),
+        "timbre": (SetProperty("timbre", change=0.5),),
+    }
+    hooks = {name: bind(acting, generator, request) for name, acting in edits.items()}
+
+    def generation(name: str) -> Callable[[], object]:
+        return lambda: generator.generate(request, hooks[name])
+
+    return against(in_turns({name: generation(name) for name in edits}, rounds), "none")
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Write the table of docs/steering.md: what was aimed at, and what was measured."""
+    pitch, loudness, timbre, paek = (result[name] for name in ("pitch", "loudness", "timbre", "paek"))
+    cost = max(row["cpu_ratio"] for name, row in result["cost"].items() if name != "none") - 1
+    leak = {
+        arm: ", ".join(f"{part['property']} {part['in_spreads']['value']:.2f}" for part in others(paek[arm]))
+        for arm in ("ours", "paek")
+    }
+    reached = [_ends(paek[arm]["reached"]) for arm in ("ours", "paek")]
+    level, centroid = (found["spearman"]["value"] for found in (loudness["lufs"], timbre["response"]))
+    rows = [
+        ("pitch ±1 to ±5 semitones, within 50 cents of the target", "≥ 80 %", _ends(pitch["reached"])),
+        ("- loudness moved by less than 2 dB", "≥ 80 %", _percent(pitch["loudness_moved_less_than_2_db"]["value"])),
+        ("- heard as the same instrument", "≥ 80 %", _percent(pitch["instrument_kept"])),
+        ("- random edits of the same size on target", "< 10 %", _ends(pitch["control_reached"])),
+        ("loudness ±6 dB: rank correlation of dose and LUFS", "≥ 0.95", f"{level:.2f}"),
+        ("- pitch kept within 50 cents", "≥ 90 %", _percent(loudness["pitch_kept"]["value"])),
+        ("timbre ±0.5 octaves: rank correlation of dose and centroid", "≥ 0.9", f"{centroid:.2f}"),
+        ("- pitch kept within 50 cents", "≥ 85 %", _percent(timbre["pitch_kept"]["value"])),
+        ("pitch ±3, ours against Paek's: on target", "higher", " against ".join(reached)),
+        ("- leakage in spreads between runs", "not higher", f"{leak['ours']} against {leak['paek']}"),
+        ("time an edit adds to a generation", "< 10 %", _percent(cost)),
+    ]  # fmt: skip
+    head = [
+        f"`mini` with weights `{result['weights_sha256'][:12]}`, {pitch['runs']} prompts and seeds, "
+        f"{pitch['eligible']} of them voiced and stable"
+        + ("; a small run, too noisy to quote." if result["small"] else "."),
+        "",
+        "| what | aim | measured |",
+        "|---|---|---|",
+    ]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def others(effect: dict[str, Any]) -> list[dict[str, Any]]:
+    """Leakage into what was not steered."""
+    return [part for name, part in effect["leakage"].items() if name != "pitch"]
+
+
+def insert(page: Path, table: str) -> None:
+    """Put the table between its marks in a page."""
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def _share(comparisons: Sequence[Comparison], value: Callable[[Comparison], bool]) -> dict[str, Any]:
+    return mean_over_runs(comparisons, lambda c: float(value(c))).to_json()
+
+
+def _mean_code_norm(bench: Bench) -> float:
+    """Mean norm of the SAE's code of unsteered final latents, which sets the scale of Paek's strengths."""
+    import torch
+
+    from harness.steering.artifacts import find_artifacts
+
+    sae = find_artifacts(bench.generator).sae
+    if sae is None:
+        raise RuntimeError("mini ships without an SAE")
+    frames = torch.from_numpy(np.concatenate([outcome.latents for outcome in bench.baselines]))
+    return float(sae.encode(frames).norm(dim=-1).mean())
+
+
+def _percent(share: float | None) -> str:
+    return "not judged" if share is None else f"{share:.0%}"
+
+
+def _ends(record: dict[str, Any]) -> str:
+    return f"{record['value']:.0%} [{record['low']:.0%}, {record['high']:.0%}]"
+
+
+def main() -> None:
+    """Measure everything, write one JSON document, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/steering.json"))
+    parser.add_argument("--docs", type=Path, help="page whose table is to be replaced")
+    parser.add_argument("--small", action="store_true", help="a few runs and no classifier; figures too noisy to quote")
+    parser.add_argument("--runs", type=int, help="prompts; default 24, small 4")
+    arguments = parser.parse_args()
+    small = arguments.small
+    runs = arguments.runs or (4 if small else 24)
+    generator = MiniGenerator.from_pretrained()
+    judge = None if small else classifier(generator, 300)[0]
+    bench = Bench(generator, requests_of(runs, (1, 3)), judge)
+    result = {
+        "weights_sha256": generator.weights_sha256,
+        "small": small,
+        "pitch": pitch_figures(bench),
+        "loudness": dose_figures(bench, "loudness", LEVELS_DB),
+        "timbre": dose_figures(bench, "timbre", OCTAVES),
+        "paek": paek_figures(generator, requests_of(max(runs // 2, 4), (1, 1))),
+        "cost": cost_figures(generator, 2 if small else 6),
+    }
+    report(result, arguments.out)
+    print(markdown(result))
+    if arguments.docs:
+        insert(arguments.docs, markdown(result))
+
+
+if __name__ == "__main__":
+    main()
