@@ -9,11 +9,11 @@ import click
 
 from harness.cli.console import answer, progress_bar, say
 from harness.cli.options import debug_option, force_option, json_option
-from harness.cli.values import numbers, words
+from harness.cli.values import integers, numbers, words
 
 if TYPE_CHECKING:
     from harness.datasets.build import Build
-    from harness.datasets.format import Plan
+    from harness.datasets.format import Pool
 
 
 @click.group("dataset")
@@ -25,6 +25,18 @@ def command() -> None:
 @command.command("build")
 @click.argument("paths", metavar="[PATHS]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--codec", "codec_name", default="mini", show_default=True, metavar="NAME", help="See 'harness list'.")
+@click.option("--encoder", metavar="ID|DIR", help="Instead: hidden layers of an audio encoder of transformers.")
+@click.option(
+    "--layers", callback=integers, metavar="N,N", help="Which: n is what its n-th block gives, 0 what goes in."
+)
+@click.option(
+    "--pool",
+    type=click.Choice(["frames", "mean"]),
+    default="frames",
+    show_default=True,
+    help="With --encoder: a row a frame, or one a file.",
+)
+@click.option("--labels", metavar="CSV|folders", help="What each file is: a CSV with a column 'file', or its folder.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Data set to write."
 )
@@ -60,6 +72,10 @@ def command() -> None:
 def build(
     paths: tuple[Path, ...],
     codec_name: str,
+    encoder: str | None,
+    layers: tuple[int, ...],
+    pool: Pool,
+    labels: str | None,
     out: Path,
     properties: tuple[str, ...],
     rendered: int | None,
@@ -74,44 +90,60 @@ def build(
     """Encode audio, or read traces, and measure properties per frame.
 
     PATHS are audio files and folders of them, or with --from-traces what 'harness generate --trace' wrote. Inputs are
-    split by file into train, validation and test. An interrupted build is continued by the same command.
+    split by file into train, validation and test. An interrupted build is continued by the same command. With
+    --encoder and several --layers each gets a data set of its own, NAME.layers.N.h5.
     """
     if from_traces and rendered:
         raise click.UsageError("--rendered makes audio to encode; it does not go with --from-traces")
+    if (layers or pool == "mean") and not encoder:
+        raise click.UsageError("--layers and --pool are for --encoder")
+    if encoder and (from_traces or rendered):
+        raise click.UsageError("--encoder reads audio files; it does not go with --from-traces or --rendered")
+    if labels and (from_traces or rendered):
+        raise click.UsageError("--labels are of audio files; they do not go with --from-traces or --rendered")
     if not paths and not rendered:
         raise click.UsageError("nothing to build from; give files or folders, or --rendered")
     from harness.datasets.build import build as build_dataset
+    from harness.datasets.encoders import encoder_sources
+    from harness.datasets.labels import read_labels
     from harness.datasets.sources import audio_sources, trace_sources
 
-    if from_traces:
+    if encoder:
+        sources = encoder_sources(paths, encoder, layers, properties, pool=pool, seed=seed)
+    elif from_traces:
         sources = trace_sources(paths, properties, hook_point, times, seed)
     else:
         sources = audio_sources(paths, codec_name, properties, seed, rendered=rendered or 0)
+    classes = read_labels(labels, [Path(unit.name) for unit in sources.units]) if labels else None
+    options: dict[str, Any] = {"workers": workers, "strict": strict, "force": force, "classes": classes}
     with progress_bar() as progress:
         try:
-            result = build_dataset(*sources, out, workers=workers, strict=strict, force=force, progress=progress)
+            result = build_dataset(*sources, out, **options, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command continues where it stopped") from None
-    document = _document(result, sources.plan)
-    answer(document)
-    _show(document)
+    documents = [_document(path, result) for path in result.paths]
+    answer(documents[0] if len(documents) == 1 else {"datasets": documents})
+    for document in documents:
+        _show(document)
+    _show_rest(result)
 
 
-def _document(result: Build, plan: Plan) -> dict[str, Any]:
+def _document(path: Path, result: Build) -> dict[str, Any]:
     from harness.datasets.reader import open_dataset
 
-    with open_dataset(result.path) as dataset:
+    with open_dataset(path) as dataset:
         files = {name: sum(file.split == name for file in dataset.files) for name in ("train", "validation", "test")}
         rows = {name: sum(f.rows for f in dataset.files if f.split == name) for name in files}
-    return {
-        "dataset": str(result.path),
-        "source": plan.source.to_json(),
-        "properties": list(plan.properties),
-        "files": files,
-        "rows": rows,
-        "resumed": result.resumed,
-        "skipped": [{"name": entry.name, "reason": entry.reason} for entry in result.skipped],
-    }
+        return {
+            "dataset": str(path),
+            "source": dataset.source.to_json(),
+            "properties": list(dataset.properties),
+            "classes": {name: sorted(set(values) - {""}) for name, values in dataset.classes.items()},
+            "files": files,
+            "rows": rows,
+            "resumed": result.resumed,
+            "skipped": [{"name": entry.name, "reason": entry.reason} for entry in result.skipped],
+        }
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -119,9 +151,14 @@ def _show(document: dict[str, Any]) -> None:
     say(f"{document['dataset']}: {source['model_id']} {source['hook_point']}, {source['d_in']} numbers a row")
     for name, files in document["files"].items():
         say(f"  {name:10} {files:6} files {document['rows'][name]:9} rows")
-    if document["resumed"]:
-        say(f"  {document['resumed']} inputs had been finished by an earlier build")
-    for entry in document["skipped"]:
-        say(f"  left out {entry['name']}: {entry['reason']}")
-    if document["skipped"]:
-        say(f"  {len(document['skipped'])} inputs left out")
+    for name, classes in document["classes"].items():
+        say(f"  {name}: {len(classes)} classes, {', '.join(classes[:8])}{', ...' if len(classes) > 8 else ''}")
+
+
+def _show_rest(result: Build) -> None:
+    if result.resumed:
+        say(f"  {result.resumed} inputs had been finished by an earlier build")
+    for entry in result.skipped:
+        say(f"  left out {entry.name}: {entry.reason}")
+    if result.skipped:
+        say(f"  {len(result.skipped)} inputs left out")

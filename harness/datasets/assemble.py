@@ -6,25 +6,30 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import accumulate
-from pathlib import Path
 
 import h5py
 import numpy as np
 
 from analysis import properties
-from harness.datasets.format import FORMAT, FORMAT_VERSION, SPLITS, FileRecord, Plan, Skipped, dumps
+from harness.datasets.format import FORMAT, FORMAT_VERSION, SPLITS, Classes, FileRecord, Output, Plan, Skipped, dumps
 from harness.datasets.shards import Shards
 from harness.errors import StorageError
 from harness.files import whole
 
 
 def assemble(
-    out: Path, plan: Plan, shards: Shards, units: Sequence[str], skipped: Sequence[Skipped], versions: Mapping[str, str]
+    output: Output,
+    shards: Shards,
+    units: Sequence[str],
+    skipped: Sequence[Skipped],
+    versions: Mapping[str, str],
+    classes: Classes | None = None,
 ) -> None:
-    """Write the data set of these units' shards: rows ordered by split, then by unit.
+    """Write a data set of these units' shards: rows ordered by split, then by unit.
 
     Raises ``StorageError`` when the disk is full; ``out`` is then as it was before, and the shards stay.
     """
+    out, plan, columns = output
     found = [(unit, i, file) for unit in units for i, file in enumerate(shards.files(unit))]
     ordered = sorted(found, key=lambda entry: SPLITS.index(entry[2].split))
     needed, free = shards.bytes(units), shutil.disk_usage(out.parent).free
@@ -32,7 +37,8 @@ def assemble(
         raise StorageError(f"cannot write {out}: it needs {needed / 1e6:.0f} MB but {free / 1e6:.0f} MB are free")
     with whole(out) as part, h5py.File(part, "w") as file:
         _write_head(file, plan, [record for *_, record in ordered], skipped, versions)
-        _write_rows(file, plan, shards, ordered)
+        _write_classes(file, [record for *_, record in ordered], classes or {})
+        _write_rows(file, plan, columns, shards, ordered)
         file.attrs["complete"] = np.int64(1)
 
 
@@ -70,7 +76,16 @@ def _write_head(
         left_out.create_dataset(name, data=np.array(values, dtype=object), dtype=h5py.string_dtype())
 
 
-def _write_rows(file: h5py.File, plan: Plan, shards: Shards, ordered: Sequence[tuple[str, int, FileRecord]]) -> None:
+def _write_classes(file: h5py.File, records: Sequence[FileRecord], classes: Classes) -> None:
+    group = file.create_group("classes")
+    for name, of_file in classes.items():
+        values = [of_file.get(record.name, "") for record in records]
+        group.create_dataset(name, data=np.array(values, dtype=object), dtype=h5py.string_dtype())
+
+
+def _write_rows(
+    file: h5py.File, plan: Plan, columns: slice, shards: Shards, ordered: Sequence[tuple[str, int, FileRecord]]
+) -> None:
     total = sum(record.rows for *_, record in ordered)
     places = {
         "vectors": file.create_dataset("vectors", (total, plan.source.d_in), np.float32),
@@ -85,5 +100,5 @@ def _write_rows(file: h5py.File, plan: Plan, shards: Shards, ordered: Sequence[t
     start = 0
     for unit, index, record in ordered:
         for what, array in shards.arrays(unit, index):
-            places[what][start : start + record.rows] = array
+            places[what][start : start + record.rows] = array[:, columns] if what == "vectors" else array
         start += record.rows

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from harness.datasets.assemble import assemble
-from harness.datasets.format import Part, Plan, Skipped
+from harness.datasets.format import Classes, Part, Plan, Skipped
 from harness.datasets.shards import Shards
 from harness.errors import ExistsError, HarnessError, InputError, StorageError
 from harness.provenance import versions
@@ -53,7 +53,8 @@ class Collector(Protocol[UnitT]):
 class Build:
     """What a finished build gave."""
 
-    path: Path
+    paths: tuple[Path, ...]
+    """The data set, or one for each layer."""
     collected: int
     """Units that are in the data set."""
     resumed: int
@@ -72,11 +73,13 @@ def build(
     strict: bool = False,
     force: bool = False,
     progress: Progress | None = None,
+    classes: Classes | None = None,
 ) -> Build:
     """Build the data set ``out``, or finish a build that was interrupted.
 
     The file does not depend on the number of workers. A unit that cannot be used is skipped, or with ``strict`` ends
-    the build. What was finished by then stays, in a hidden folder beside ``out``.
+    the build. What was finished by then stays, in a hidden folder beside ``out``. A plan with several layers makes a
+    data set for each, in one pass. ``classes`` are what files as a whole are, kept beside the rows.
 
     Raises
     ------
@@ -88,8 +91,10 @@ def build(
     StorageError
         When the disk is full or another process builds the same data set.
     """
-    if out.exists() and not force:
-        raise ExistsError(f"{out} is already there; give --force to replace it, or another --out")
+    outputs = plan.outputs(out)
+    for output in outputs:
+        if output.path.exists() and not force:
+            raise ExistsError(f"{output.path} is already there; give --force to replace it, or another --out")
     if not units:
         raise InputError("there is nothing to build a data set of; give files or folders with audio in them")
     shards = Shards.of(out)
@@ -114,9 +119,10 @@ def build(
         if not kept:
             shards.remove()
             raise InputError(f"none of the {len(units)} inputs can be used; {skipped[0].name}: {skipped[0].reason}")
-        assemble(out, plan, shards, kept, skipped, versions())
+        for output in outputs:
+            assemble(output, shards, kept, skipped, versions(), classes)
         shards.remove()
-    return Build(out, len(kept), resumed, tuple(skipped))
+    return Build(tuple(output.path for output in outputs), len(kept), resumed, tuple(skipped))
 
 
 def _collect(

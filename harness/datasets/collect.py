@@ -1,8 +1,9 @@
-"""From audio to latents and the properties of what the codec heard, a stretch of bounded length at a time."""
+"""From audio to vectors and the properties of what the model heard, a stretch of bounded length at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -15,7 +16,7 @@ from analysis.probes.splits import split_of
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
 from harness.datasets.build import Unit
-from harness.datasets.format import FileRecord, Part, Plan
+from harness.datasets.format import FileRecord, Part, Plan, Pool
 from harness.errors import InputError
 from harness.models import load_codec
 
@@ -23,6 +24,7 @@ SEGMENT_FRAMES = 1280
 """Latent frames encoded at once (a minute of ``mini``): longer inputs are cut, so that memory stays bounded."""
 SILENCE = 1e-4
 """An input whose samples all stay below this (-80 dB) has nothing to teach and is left out."""
+VECTORS, _COUNT = "vectors", "count of "
 
 
 @dataclass(frozen=True)
@@ -48,37 +50,40 @@ class AudioUnit(Unit, Protocol):
         """Read the unit's clips, cut into segments of ``segment_s`` seconds. Raises ``ValueError``."""
 
 
-@dataclass(frozen=True)
-class AudioCollector:
-    """Encodes audio and measures properties, on the audio as the codec takes it: its rate, its channels."""
+class ClipCollector(ABC):
+    """Turns audio into vectors and measures properties on the same stretch, as the model takes it: rate, channels."""
 
-    codec_name: str
     plan: Plan
+
+    @property
+    @abstractmethod
+    def segment_frames(self) -> int:
+        """Frames of the longest stretch that goes in at once."""
+
+    @abstractmethod
+    def prepare(self, audio: torch.Tensor, sample_rate_hz: int) -> torch.Tensor:
+        """Bring one stretch ``[channels, N]`` to what the model takes, not longer than a segment."""
+
+    @abstractmethod
+    def vectors(self, heard: torch.Tensor) -> np.ndarray:
+        """Turn what ``prepare`` gave into vectors ``[T, d]``."""
 
     def collect(self, unit: AudioUnit) -> list[Part]:
         """Return one part a clip. Raises ``ValueError`` for audio that is silent, damaged or not finite."""
-        return [self._part(clip) for clip in unit.clips(SEGMENT_FRAMES / self.plan.frame_rate_hz)]
-
-    @cached_property
-    def _codec(self) -> Codec:
-        return load_codec(self.codec_name)
+        return [self._part(clip) for clip in unit.clips(self.segment_frames / self.plan.frame_rate_hz)]
 
     @torch.inference_mode()
     def _part(self, clip: Clip) -> Part:
-        codec, samples, peak = self._codec, 0, 0.0
-        vectors, labels = [], []
+        samples, peak, rows = 0, 0.0, _Rows(self.plan.pool)
         for audio in clip.segments:
             samples += audio.shape[1]
-            heard = prepare_audio(
-                torch.from_numpy(audio)[None], clip.sample_rate_hz, to_hz=codec.sample_rate_hz, channels=codec.channels
-            )[..., : SEGMENT_FRAMES * codec.hop_samples]
+            heard = self.prepare(torch.from_numpy(audio), clip.sample_rate_hz)
             peak = max(peak, float(heard.abs().max()))
-            latents = codec.encode(heard, codec.sample_rate_hz)[0].numpy()
-            vectors.append(latents)
-            labels.append(measure(heard[0].numpy(), self.plan, len(latents)))
+            vectors = self.vectors(heard)
+            rows.add(vectors, measure(heard.numpy(), self.plan, len(vectors)))
         if peak < SILENCE:
             raise InputError("it is silent (no sample above -80 dB)" if samples else "it holds no samples")
-        joined = np.concatenate(vectors)
+        vectors, labels = rows.joined()
         return Part(
             file=FileRecord(
                 name=clip.name,
@@ -88,12 +93,73 @@ class AudioCollector:
                 sample_rate_hz=clip.sample_rate_hz,
                 channels=clip.channels,
                 samples=samples,
-                rows=len(joined),
+                rows=len(vectors),
             ),
-            vectors=joined,
-            t=np.ones(len(joined), np.float32),
-            labels={name: np.concatenate([part[name] for part in labels]) for name in self.plan.properties},
+            vectors=vectors,
+            t=np.ones(len(vectors), np.float32),
+            labels=labels,
         )
+
+
+@dataclass(frozen=True)
+class AudioCollector(ClipCollector):
+    """Encodes audio with a codec."""
+
+    codec_name: str
+    plan: Plan
+
+    @cached_property
+    def _codec(self) -> Codec:
+        return load_codec(self.codec_name)
+
+    @property
+    def segment_frames(self) -> int:
+        """The same for every codec."""
+        return SEGMENT_FRAMES
+
+    def prepare(self, audio: torch.Tensor, sample_rate_hz: int) -> torch.Tensor:
+        """Bring a stretch to the codec's rate and channels."""
+        to = {"to_hz": self._codec.sample_rate_hz, "channels": self._codec.channels}
+        heard = prepare_audio(audio[None], sample_rate_hz, **to)[0]
+        return heard[:, : SEGMENT_FRAMES * self._codec.hop_samples]
+
+    def vectors(self, heard: torch.Tensor) -> np.ndarray:
+        """Encode a stretch."""
+        return self._codec.encode(heard[None], self._codec.sample_rate_hz)[0].numpy()
+
+
+class _Rows:
+    """Rows of one clip: every frame, or running sums for the mean over all of them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._mean = pool == "mean"
+        self._blocks: list[dict[str, np.ndarray]] = []
+
+    def add(self, vectors: np.ndarray, labels: Mapping[str, np.ndarray]) -> None:
+        """Add a stretch: vectors ``[T, d]``, labels ``[T]`` or ``[T, D]`` with NaN where they do not exist."""
+        block = {VECTORS: vectors, **labels}
+        if self._mean:
+            sums = {name: np.nansum(v, axis=0, keepdims=True, dtype=np.float64) for name, v in block.items()}
+            counts = {_COUNT + name: np.isfinite(v).sum(axis=0, keepdims=True) for name, v in block.items()}
+            block = {name: np.asarray(values) for name, values in (sums | counts).items()}
+            if self._blocks:
+                block = {name: self._blocks[0][name] + values for name, values in block.items()}
+            self._blocks.clear()
+        self._blocks.append(block)
+
+    def joined(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return vectors ``[n, d]`` and labels; a property that no frame has is NaN in the mean too."""
+        if self._mean:
+            (sums,) = self._blocks
+            with np.errstate(invalid="ignore"):
+                found = {
+                    name: np.asarray(sums[name] / sums[_COUNT + name], np.float32)
+                    for name in sums
+                    if not name.startswith(_COUNT)
+                }
+        else:
+            found = {name: np.concatenate([block[name] for block in self._blocks]) for name in self._blocks[0]}
+        return found.pop(VECTORS), found
 
 
 def measure(audio: np.ndarray, plan: Plan, frames: int) -> dict[str, np.ndarray]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -13,9 +14,22 @@ from analysis.probes.splits import DEFAULT_SPLIT
 from analysis.source import Source
 
 FORMAT = "audio-diffusion-dataset"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 SPLITS = ("train", "validation", "test")
 """Splits in the order their rows stand in the file."""
+
+Pool = Literal["frames", "mean"]
+Classes = Mapping[str, Mapping[str, str]]
+"""What a file as a whole is: name of the class label (such as ``singer``) -> input -> class, empty for none."""
+
+
+class Output(NamedTuple):
+    """One data set of a build."""
+
+    path: Path
+    plan: Plan
+    columns: slice
+    """Its part of the vectors that were collected."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,28 @@ class Plan:
     """Share of the groups in each split."""
     seed: int = 0
     """Seed of the split."""
+    pool: Pool = "frames"
+    """``mean``: one row an input, the mean over its frames."""
+    layers: tuple[str, ...] = ()
+    """Hook points whose vectors were collected side by side, to become a data set each; empty = the source alone."""
+
+    def outputs(self, out: Path) -> list[Output]:
+        """List the data sets of a build: ``out``, or one ``NAME.LAYER.h5`` beside it for each of several layers."""
+        if not self.layers:
+            return [Output(out, self, slice(None))]
+        width = self.source.d_in // len(self.layers)
+        return [
+            Output(
+                out if len(self.layers) == 1 else out.with_name(f"{out.stem}.{layer}{out.suffix}"),
+                replace(self, source=replace(self.source, hook_point=layer, d_in=width), layers=()),
+                slice(index * width, (index + 1) * width),
+            )
+            for index, layer in enumerate(self.layers)
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""
-        return {**asdict(self), "properties": list(self.properties), "times": list(self.times)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ class Dataset:
                 Skipped(*pair) for pair in zip(*(_texts(skipped[n]) for n in ("name", "reason")), strict=True)
             ]
             """Inputs that were left out, and why."""
+            self.pool: str = plan.get("pool", "frames")
+            """``mean`` when a row is the mean over a file's frames."""
+            self.classes: dict[str, list[str]] = {
+                name: _texts(column) for name, column in self._file.get("classes", {}).items()
+            }
+            """What files are: name of the class label -> class of every file, empty where it has none."""
             self._counts = np.array([file.rows for file in self.files])
             self._vectors = self._file["vectors"]
             if self._vectors.shape != (self._counts.sum(), self.source.d_in):
@@ -106,6 +112,13 @@ class Dataset:
         with _faults(self.path):
             found: NDArray[np.float32] = self._file["labels"][name][()]
         return found
+
+    def class_of(self, name: str) -> NDArray[np.str_]:
+        """Class of every row, ``[N]``, empty where it has none. Raises ``InputError`` for an unknown class label."""
+        if name not in self.classes:
+            known = ", ".join(self.classes) or "none; give 'harness dataset build' --labels"
+            raise InputError(f"{self.path} has no class label {name!r}; it has {known}")
+        return np.repeat(np.array(self.classes[name]), self._counts)
 
     def close(self) -> None:
         """Close the file; more than once is allowed."""

@@ -33,7 +33,7 @@ def audio_sources(
 
     Raises ``InputError`` for unknown names, paths that do not exist and folders without audio.
     """
-    _check(names)
+    check_properties(names)
     codec = load_codec(codec_name)
     units: list[Unit] = [*find_audio(paths)]
     if rendered:
@@ -50,7 +50,7 @@ def trace_sources(
 
     Raises ``InputError`` for unknown names, paths without a trace and a hook point that was not recorded.
     """
-    _check(names)
+    check_properties(names)
     units = find_traces(paths)
     with open_trace(units[0].path) as trace:
         source = trace_source(trace, hook_point)
@@ -60,7 +60,7 @@ def trace_sources(
     return Sources(units, TraceCollector(plan), plan)
 
 
-def _check(names: Sequence[str]) -> None:
+def check_properties(names: Sequence[str]) -> None:
     """Raise ``ValueError`` that lists the properties when one of ``names`` is not there."""
     for name in names:
         properties.load(name)

@@ -28,6 +28,7 @@ from analysis.probes import (
     score_with_controls,
     train_probe,
 )
+from analysis.properties.bins import Bins
 from analysis.sae.base import SAE
 from analysis.sae.config import SAEConfig
 from analysis.sae.learner import TrainConfig
@@ -141,13 +142,27 @@ def fit_probes(
 
 
 def task_of(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
-    """Targets of a property, with classes fitted on the training files. Raises ``InputError`` for a vector property."""
+    """Targets of a property, with classes fitted on the training files; or a class label, one class a name.
+
+    Raises ``InputError`` for a vector property and for a name that is neither.
+    """
+    if name in dataset.classes:
+        return _class_task(dataset, frames, name)
     loaded = properties.load(name)
     if loaded.dimensions is not None:
         raise InputError(f"{name} has {loaded.dimensions} values a frame; probes read properties of one, such as pitch")
     values, split = dataset.labels(name)[frames.rows], dataset.split[frames.rows]
     bins = loaded.bins(values[split == "train"])
     return ProbeTask(name, loaded.unit, loaded.tolerance, bins, values, dataset.groups[frames.rows], split)
+
+
+def _class_task(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
+    labels = dataset.class_of(name)[frames.rows]
+    names = sorted(set(labels.tolist()) - {""})
+    number = {label: float(index) for index, label in enumerate(names)}
+    values = np.array([number.get(label, np.nan) for label in labels.tolist()])
+    bins = Bins(tuple(np.arange(max(len(names), 1) + 1) - 0.5), open_ended=False)
+    return ProbeTask(name, "class", 0.0, bins, values, dataset.groups[frames.rows], dataset.split[frames.rows])
 
 
 @torch.inference_mode()
