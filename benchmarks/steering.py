@@ -62,6 +62,8 @@ class Bench:
     judge: Any = None
     """Names the instrument of a sound; None to leave that out."""
     baselines: list[Outcome] = field(default_factory=list)
+    made: dict[str, list[Outcome]] = field(default_factory=dict)
+    """Arm -> its outcomes."""
     instruments: dict[tuple[str, str], str] = field(default_factory=dict)
     """Arm and run -> instrument heard."""
 
@@ -76,6 +78,7 @@ class Bench:
         if heard and self.judge is not None:
             for outcome in made:
                 self.instruments[arm, outcome.run] = self.hear(outcome)
+        self.made[arm] = made
         print(f"{arm}: {len(made)} runs in {time.perf_counter() - started:.0f} s", flush=True)
         return made
 
@@ -135,7 +138,7 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
         by_change[change] = float(summarise(comparisons).reached.value)
     control: list[Comparison] = []
     for change in CONTROLLED:
-        edits = control_of([SetProperty("pitch", change=float(change))])
+        edits = control_of([SetProperty("pitch", change=float(change))], bench.made[f"pitch {change:+d}"])
         control += bench.compare(f"control {change:+d}", edits, Target("pitch", change=change))
     eligible = [c for c in found if c.eligible]
     same = [float(share.value) for share in kept if share is not None]

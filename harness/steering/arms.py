@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.steering import JUDGED, Comparison, LatentDistribution, Target, compare
-from harness.errors import InputError
 from harness.interventions.base import Intervention
 from harness.interventions.random_direction import RandomDirection
 from harness.interventions.set_property import SetProperty
@@ -46,11 +45,13 @@ def dosed_target(target: Target | None, dose: float) -> Target | None:
     return target if target is None or target.change is None else Target(target.property, change=target.change * dose)
 
 
-def control_of(interventions: Sequence[Intervention]) -> tuple[Intervention, ...]:
-    """Return random edits of the same size, each in a direction of its own."""
-    if any(isinstance(item, RandomDirection) for item in interventions):
-        raise InputError("a random direction is the control already; steer with something else")
-    return tuple(RandomDirection(item, seed=CONTROL_SEED + index) for index, item in enumerate(interventions))
+def control_of(interventions: Sequence[Intervention], steered: Sequence[Outcome]) -> tuple[Intervention, ...]:
+    """Return random edits, each in a direction of its own, of the size that each intervention had on average."""
+    sizes = np.mean([outcome.relative_norms for outcome in steered], axis=0)
+    return tuple(
+        RandomDirection(item, seed=CONTROL_SEED + index, relative_norms=tuple(sizes[:, index].tolist()))
+        for index, item in enumerate(interventions)
+    )
 
 
 def compare_all(

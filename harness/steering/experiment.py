@@ -16,6 +16,7 @@ from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
+from harness.interventions.random_direction import RandomDirection
 from harness.steering.arms import compare_all, control_of, dosed, dosed_target, natural_latents, target_of, window_of
 from harness.steering.outcome import Outcome, generate_outcomes, read_outcome
 from harness.store.reader import Trace, open_trace
@@ -98,9 +99,8 @@ def steer_recorded(
     """
     _check(trace, generator, interventions, strengths, seeds)
     request = generator.resolve(GenerationRequest(**trace.request))
-    control = control_of(interventions)
     doses = {dose: dosed(interventions, dose) for dose in sorted({*strengths, AS_GIVEN})}
-    for edits in (*doses.values(), control):
+    for edits in doses.values():
         bind(edits, generator, request, artifacts)
     runs.check_output(out, force=force)
     others = [dataclasses.replace(request, seed=request.seed + more) for more in range(1, seeds)]
@@ -130,8 +130,9 @@ def steer_recorded(
 
     baselines = recorded_and_more("baseline", ())
     natural, target = natural_latents(baselines), target_of(interventions)
-    edited = {"steered": interventions, "control": control}
-    outcomes = {arm: recorded_and_more(arm, edits) for arm, edits in edited.items()}
+    steered = recorded_and_more("steered", interventions)
+    control = recorded_and_more("control", control_of(interventions, steered))
+    outcomes = {"steered": steered, "control": control}
     found = {arm: compare_all(baselines, made, target, natural) for arm, made in outcomes.items()}
     by_dose = {AS_GIVEN: found["steered"]}
     for dose, edits in doses.items():
@@ -177,6 +178,8 @@ def _check(
 ) -> None:
     if not interventions:
         raise InputError("no intervention was given; give --set PROPERTY=CHANGE or --steer EXPRESSION")
+    if any(isinstance(item, RandomDirection) for item in interventions):
+        raise InputError("a random direction is the control already; steer with something else")
     if seeds < 1:
         raise InputError(f"seeds is {seeds}; give 1 or more")
     if any(not np.isfinite(strength) or strength <= 0 for strength in strengths):

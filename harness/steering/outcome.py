@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from analysis.steering import ClipMeasures, measure_clip
@@ -34,8 +33,14 @@ class Outcome:
     measures: ClipMeasures
     latents: NDArray[np.float32]
     """``[T, C]`` final latents."""
-    relative_norm: float
-    """Root mean square, over the edited steps, of the edits' norm relative to what they edited; 0 without edits."""
+    relative_norms: NDArray[np.float32]
+    """``[S, I]`` norm of every intervention's edit at every update, relative to what it edited; I may be 0."""
+
+    @property
+    def relative_norm(self) -> float:
+        """Root mean square of ``relative_norms`` where they are not 0; 0 without edits."""
+        acted = self.relative_norms[self.relative_norms > 0]
+        return float(np.sqrt(np.mean(np.square(acted, dtype=np.float64)))) if acted.size else 0.0
 
 
 def run_name(request: GenerationRequest) -> str:
@@ -68,8 +73,9 @@ def generate_outcomes(
     for start in range(0, len(requests), BATCH):
         batch = requests[start : start + BATCH]
         hooks = bind(interventions, generator, batch, artifacts)
+        steps = len(generator.plan(batch[0]).times) - 1
         for index, generation in enumerate(generator.generate_batch(batch, hooks)):
-            outcomes.append(_outcome(generator, generation, _relative_norm(hooks, index), window_s))
+            outcomes.append(_outcome(generator, generation, _relative_norms(hooks, index, steps), window_s))
             if progress is not None:
                 progress(len(outcomes))
     return outcomes
@@ -81,12 +87,12 @@ def read_outcome(trace: Trace, window_s: Window | None = None) -> Outcome:
     if audio is None:
         raise InputError(f"{trace.path} is incomplete: its audio is missing; generate it again")
     sizes = trace.relative_norms
-    norms = [] if sizes is None else [sizes[step] for step in range(trace.steps)]
+    norms = np.zeros((trace.steps, 0)) if sizes is None else np.stack([sizes[step] for step in range(trace.steps)])
     return Outcome(
         run=run_name(GenerationRequest(**trace.request)),
         measures=measure_clip(cut(audio, trace.sample_rate_hz, window_s), trace.sample_rate_hz, trace.frame_rate_hz),
         latents=np.asarray(trace.x_t[trace.steps], np.float32),
-        relative_norm=_typical(np.array(norms)),
+        relative_norms=norms.astype(np.float32),
     )
 
 
@@ -98,21 +104,21 @@ def cut(audio: NDArray[np.float32], sample_rate_hz: int, window_s: Window | None
     return audio[:, start:stop]
 
 
-def _outcome(generator: Generator, generation: Generation, norm: float, window_s: Window | None) -> Outcome:
+def _outcome(
+    generator: Generator, generation: Generation, norms: NDArray[np.float32], window_s: Window | None
+) -> Outcome:
     audio = cut(generation.audio, generation.sample_rate_hz, window_s)
     return Outcome(
         run=run_name(generation.request),
         measures=measure_clip(audio, generation.sample_rate_hz, float(generator.codec.frame_rate_hz)),
         latents=generation.latents.numpy(),
-        relative_norm=norm,
+        relative_norms=norms,
     )
 
 
-def _relative_norm(hooks: Sequence[BoundIntervention], index: int) -> float:
-    norms = [norm[index] for hook in hooks for norm in hook.record.values()]
-    return _typical(torch.stack(norms).double().cpu().numpy()) if norms else 0.0
-
-
-def _typical(norms: NDArray[np.floating]) -> float:
-    acted = norms[norms > 0]
-    return float(np.sqrt(np.mean(np.square(acted, dtype=np.float64)))) if acted.size else 0.0
+def _relative_norms(hooks: Sequence[BoundIntervention], index: int, steps: int) -> NDArray[np.float32]:
+    norms = np.zeros((steps, len(hooks)), np.float32)
+    for column, hook in enumerate(hooks):
+        for step, norm in hook.record.items():
+            norms[step, column] = float(norm[index])
+    return norms
