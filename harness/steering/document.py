@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis import properties
-from analysis.steering import JUDGED, Target
+from analysis.steering import JUDGED, Comparison, Target
 from analysis.steering.comparison import unit
 from harness.interventions import to_json
 from harness.steering.experiment import ARMS, SteeringResult
@@ -32,12 +32,10 @@ def finding(result: SteeringResult) -> str:
     steered, control = result.recorded["steered"], result.recorded["control"]
     target = result.target
     if target is None:
-        moved = ", ".join(f"{name} {_signed(steered.change[name], name)}" for name in JUDGED if name in steered.change)
+        moved = ", ".join(f"{name} {change(steered, name)}" for name in JUDGED)
         return f"The edit moved {moved}."
-    others = ", ".join(
-        f"{name} moved by {_signed(steered.change[name], name)}" for name in JUDGED if name != target.property
-    )
-    got, random = (_signed(c.change[target.property], target.property) for c in (steered, control))
+    others = ", ".join(f"{name} moved by {change(steered, name)}" for name in JUDGED if name != target.property)
+    got, random = (change(found, target.property) for found in (steered, control))
     verdict = "is on target" if steered.reached else "misses the target"
     if not steered.eligible:
         verdict = "cannot be judged"
@@ -46,6 +44,11 @@ def finding(result: SteeringResult) -> str:
         f"{target.property.capitalize()} {verdict} ({wanted(target)}): it moved by {got}, within tolerance{share}; "
         f"{others}. A random edit of the same size moved {target.property} by {random}."
     )
+
+
+def change(comparison: Comparison, name: str) -> str:
+    """Write the change of a property in words; a dash where it is not defined."""
+    return _signed(comparison.change[name], name)
 
 
 def wanted(target: Target) -> str:
@@ -77,8 +80,8 @@ def _effect(result: SteeringResult, name: str) -> dict[str, Any]:
     }
 
 
-def _signed(change: float, name: str) -> str:
-    return "–" if np.isnan(change) else f"{change:+.2f} {unit(name)}"
+def _signed(amount: float, name: str) -> str:
+    return "–" if np.isnan(amount) else f"{amount:+.2f} {unit(name)}"
 
 
 def _finite(value: float) -> float | None:

@@ -26,7 +26,6 @@ def panel(context: PairedContext) -> Panel:
         prompt_block(result.request.prompt),
         Markup('<p class="finding">{}</p>').format(tie(finding(result))),
         _players(context),
-        table(["property", *ARM_NAMES.values(), "target", "reached"], _rows(context), "Effect on every property"),
         facts(
             {
                 "seed": str(result.request.seed),
@@ -35,7 +34,8 @@ def panel(context: PairedContext) -> Panel:
                 "seeds in the averages below": str(len(result.seeds)),
             }
         ),
-        Markup('<h3>Interventions</h3><pre tabindex="0">{}</pre>').format(
+        table(["property", *ARM_NAMES.values(), "target", "reached"], _rows(context), "Effect on every property"),
+        Markup('<details><summary>Interventions</summary><pre tabindex="0">{}</pre></details>').format(
             json.dumps([to_json(item) for item in result.interventions], indent=2)
         ),
     ]

@@ -12,6 +12,7 @@ from harness.report.paired import ArmTracks, PairedContext
 from harness.report.panels.paired import ARM_NAMES
 from harness.report.spectrogram import Spectrogram
 from harness.report.tracks import typical
+from harness.steering.document import change
 from harness.steering.experiment import ARMS
 
 PARTS = 12
@@ -77,12 +78,8 @@ def _span(track: ArmTracks) -> tuple[float, float]:
 
 
 def _tracks(context: PairedContext) -> Figure:
-    clauses = [
-        f"{track.measured.name} "
-        + " → ".join(typical(track.measured, values) for values in track.values[:2])
-        + f" (control {typical(track.measured, track.values[2])})"
-        for track in context.tracks
-    ]
+    steered, control = (context.result.recorded[arm] for arm in ARMS[1:])
+    clauses = [f"{name} {change(steered, name)} (random edit: {change(control, name)})" for name in steered.change]
     parts = np.array_split(np.arange(len(context.tracks[0].time_s)), min(PARTS, len(context.tracks[0].time_s)))
     rows = [
         [
@@ -96,7 +93,7 @@ def _tracks(context: PairedContext) -> Figure:
         "paired-tracks",
         "Every property, before and after",
         tracks_figure(context),
-        f"Typical frame, baseline → steered: {'; '.join(clauses)}.",
+        f"Change of a typical frame: {'; '.join(clauses)}.",
         Table(head, rows),
     )
 
