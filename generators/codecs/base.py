@@ -33,6 +33,10 @@ class Codec(ABC):
     def weights_sha256(self) -> str:
         """Hex digest over the names, shapes and values of all weights."""
 
+    def standalone(self) -> Codec:
+        """Return the codec whose latents alone hold all that ``decode`` needs: for most codecs the codec itself."""
+        return self
+
     @abstractmethod
     def encode(self, audio: Tensor, sample_rate_hz: int) -> Tensor:
         """Turn audio ``[B, channels, N]`` at any sample rate into latents ``[B, T, C]``, T = ceil(N / hop)."""

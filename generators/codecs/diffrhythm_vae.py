@@ -21,8 +21,6 @@ from generators.folder import read_tensors
 from generators.hashing import tensors_sha256
 from generators.networks import SETTINGS_FILE, WEIGHTS_FILE, read_settings
 
-HUB_ID = "ASLP-lab/DiffRhythm-vae"
-
 
 class DiffRhythmVae(Codec):
     """The Oobleck autoencoder of Stable Audio (arXiv 2404.10301) with DiffRhythm's weights, in float32.
@@ -36,12 +34,11 @@ class DiffRhythmVae(Codec):
     ----------
     vae
         The network.
-    name
-        What becomes ``id``.
     """
 
-    def __init__(self, vae: AutoencoderOobleck, *, name: str = HUB_ID) -> None:
-        self.id = name
+    id = "diffrhythm-vae"
+
+    def __init__(self, vae: AutoencoderOobleck) -> None:
         self.vae = vae.eval().requires_grad_(False)
         self.sample_rate_hz = int(vae.config["sampling_rate"])
         self.channels = int(vae.config["audio_channels"])
@@ -49,18 +46,22 @@ class DiffRhythmVae(Codec):
         self.latent_channels = int(vae.config["decoder_input_channels"])
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, *, device: str = "cpu") -> Self:
+    def from_pretrained(cls, path: str | Path | None = None, *, device: str = "cpu") -> Self:
         """Load the published TorchScript file, or a folder that ``save_pretrained`` wrote.
+
+        Nothing is downloaded: a TorchScript file is a program.
 
         Raises
         ------
         CheckpointError
             Names the file, and the tensors that do not fit.
         """
+        if path is None:
+            raise CheckpointError("no weights of diffrhythm-vae come with this package; give the path of vae_model.pt")
         path = Path(path)
         vae = _load_folder(path) if path.is_dir() else load_torchscript(path)
         vae.to(device)  # type: ignore[arg-type]
-        return cls(vae, name=str(path))
+        return cls(vae)
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the network in diffusers' layout."""

@@ -1,4 +1,4 @@
-"""Cutting a long sequence into overlapping windows, as DiffRhythm decodes and encodes its songs."""
+"""Cutting a long sequence into overlapping windows, so that memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 WINDOW_FRAMES = 128
 OVERLAP_FRAMES = 32
+"""As DiffRhythm decodes and encodes its songs."""
 
 
 class Window(NamedTuple):
@@ -25,23 +26,31 @@ class Window(NamedTuple):
     """One past the last; the next window's ``keep_start``."""
 
 
-def windows(frames: int) -> list[Window]:
-    """Cut ``frames`` into windows of 128 at every 96th frame, the last one placed against the end.
+def windows(frames: int, size: int = WINDOW_FRAMES, overlap: int = OVERLAP_FRAMES) -> list[Window]:
+    """Cut ``frames`` into windows of ``size`` that overlap, the last one placed against the end.
 
-    A window loses 16 frames at each inner edge, where it knows too little of what is around, save that the last one is
-    kept from there to its end. There is no cross-fade.
+    A window loses half an overlap at each inner edge, where it knows too little of what is around, save that the last
+    one is kept from there to its end. There is no cross-fade.
     """
-    hop, edge = WINDOW_FRAMES - OVERLAP_FRAMES, OVERLAP_FRAMES // 2
-    last = max(frames - WINDOW_FRAMES, 0)
+    hop, edge = size - overlap, overlap // 2
+    last = max(frames - size, 0)
     starts = [*range(0, last, hop), last]
     borders = [0, *(start + edge for start in starts[1:]), frames]
     return [
-        Window(start, min(start + WINDOW_FRAMES, frames), keep_start, keep_stop)
+        Window(start, min(start + size, frames), keep_start, keep_stop)
         for start, keep_start, keep_stop in zip(starts, borders[:-1], borders[1:], strict=True)
     ]
 
 
-def map_windows(function: Callable[[Tensor], Tensor], values: Tensor, *, step_in: int = 1, step_out: int = 1) -> Tensor:
+def map_windows(
+    function: Callable[[Tensor], Tensor],
+    values: Tensor,
+    *,
+    step_in: int = 1,
+    step_out: int = 1,
+    size: int = WINDOW_FRAMES,
+    overlap: int = OVERLAP_FRAMES,
+) -> Tensor:
     """Apply a function of sequences window by window.
 
     Parameters
@@ -49,12 +58,14 @@ def map_windows(function: Callable[[Tensor], Tensor], values: Tensor, *, step_in
     function
         Maps ``[B, C, t * step_in]`` to ``[B, C', t * step_out]``.
     values
-        ``[B, C, T * step_in]``.
+        ``[B, C, N]``; the last frame may be cut short.
     step_in, step_out
         Values per frame on either side (a codec's hop on the side of the audio).
+    size, overlap
+        Of the windows, in frames.
     """
     parts = []
-    for start, stop, keep_start, keep_stop in windows(values.shape[-1] // step_in):
+    for start, stop, keep_start, keep_stop in windows(-(-values.shape[-1] // step_in), size, overlap):
         part = function(values[..., start * step_in : stop * step_in])
         parts.append(part[..., (keep_start - start) * step_out : (keep_stop - start) * step_out])
     return torch.cat(parts, dim=-1)

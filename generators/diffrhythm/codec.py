@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
-import pkgutil
 from pathlib import Path
 
 from generators.base import CheckpointError
-from generators.codecs import CODECS
+from generators.codecs import CODECS, load
 from generators.codecs.base import Codec
 from generators.folder import GENERATOR_FILE
 
 CODEC_FOLDER = "codec"
+OWN_CODEC = "diffrhythm-vae"
 
 
 def save_codec(codec: Codec, directory: Path) -> str | None:
     """Return the name to note; None for a ``DiffRhythmVae``, which is written. Raises ``ValueError`` for any other."""
-    if codec.id in CODECS:
+    if codec.id in CODECS and codec.id != OWN_CODEC:
         return codec.id
     from generators.codecs.diffrhythm_vae import DiffRhythmVae
 
@@ -37,5 +37,4 @@ def load_codec(directory: Path, name: str | None, device: str) -> Codec:
         return DiffRhythmVae.from_pretrained(directory / CODEC_FOLDER, device=device)
     if name not in CODECS:
         raise CheckpointError(f"{directory / GENERATOR_FILE}: unknown codec {name!r}, not {', '.join(CODECS)}")
-    codec: Codec = pkgutil.resolve_name(CODECS[name])()
-    return codec
+    return load(name, device=device)
