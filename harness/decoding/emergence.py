@@ -68,6 +68,6 @@ class Study:
             raise InputError(f"{trace.path} is the same run as {group.runs[decoded.run]}; give it once")
         group.add(decoded, str(trace.path))
 
-    def groups(self) -> Iterator[Emergence]:
-        """Give the groups of two runs or more."""
-        return (group for group in self._groups.values() if len(group.runs) > 1)
+    def groups(self, least: int = 2) -> Iterator[Emergence]:
+        """Give the groups of ``least`` runs or more."""
+        return (group for group in self._groups.values() if len(group.runs) >= least)

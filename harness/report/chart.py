@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -66,7 +67,7 @@ class EmergenceChart:
         figure.update_yaxes(title="frames as in the end", range=[-0.03, 1.03], tickformat=".0%")
         return plots.finish(figure, height=290)
 
-    def _draw(self, figure: go.Figure, line: Line, options: dict[str, object]) -> None:
+    def _draw(self, figure: go.Figure, line: Line, options: dict[str, Any]) -> None:
         series = plots.series(line.name)
         plots.band(figure, line.t, line.share, series, **options)
         figure.add_scatter(

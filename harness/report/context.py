@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from analysis import properties
 from generators.codecs.base import Codec
+from harness.datasets.reader import Dataset
+from harness.decoding.artifacts import Artifacts, latents_of, shipped_artifacts
 from harness.decoding.decode import Decoded
 from harness.decoding.emergence import Curves, measure
 from harness.decoding.storage import read_decoded
 from harness.errors import InputError
+from harness.report import plots
 from harness.report.players import common_gain
 from harness.report.tracks import Tracks, finding
 from harness.store.reader import Trace
@@ -32,7 +36,7 @@ class Context:
     """One trace, as the panels see it. Shape letters: R chosen steps, N samples."""
 
     trace: Trace
-    sample_rate_hz: int
+    codec: Codec
     steps: NDArray[np.int64]
     """``[R]`` steps whose clean estimate was decoded; empty when the trace has none."""
     clips: FloatArray
@@ -45,8 +49,17 @@ class Context:
     """One entry a measured property; empty when no step was finished."""
     decoded: Decoded | None
     """What ``harness decode`` stored with the trace, if it was decoded."""
+    artifacts: Artifacts | None
+    """The SAE and probes that decoded it, where they are at hand."""
+    dataset: Dataset | None
+    """Where to look for sounds that features are strongest in."""
     notes: tuple[str, ...]
     """What is missing from the trace or was left out, in sentences."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of all its sounds."""
+        return self.codec.sample_rate_hz
 
     @cached_property
     def curves(self) -> Curves:
@@ -74,12 +87,19 @@ class Context:
         return len(self.trace.t) - 1
 
 
-def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
+def gather(
+    trace: Trace,
+    codec: Codec,
+    audio_steps: int | None = 9,
+    artifacts: Artifacts | None = None,
+    dataset: Dataset | None = None,
+) -> Context:
     """Decode and measure ``audio_steps`` clean estimates, evenly spaced from the first finished step to the last.
 
-    Raises ``InputError`` when ``audio_steps`` is below 2.
+    None means all of them. Without ``artifacts`` the shipped ones are taken. Raises ``InputError`` when ``audio_steps``
+    is below 2.
     """
-    if audio_steps < 2:
+    if audio_steps is not None and audio_steps < 2:
         raise InputError(f"audio_steps is {audio_steps}; give 2 or more: the first step and the last are always heard")
     notes = [f"The generator remarks: {remark}" for remark in trace.metadata.get("notes", ())]
     if not trace.complete:
@@ -87,12 +107,12 @@ def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
             f"This trace is incomplete: {trace.steps} of {len(trace.t) - 1} steps were finished. "
             "What they hold is shown; the final audio is missing."
         )
-    steps = np.unique(np.linspace(0, trace.steps - 1, min(audio_steps, trace.steps)).round().astype(np.int64))
+    steps = plots.thin(trace.steps, audio_steps or trace.steps)
     audio = trace.audio
     final = np.zeros((codec.channels, 0), np.float32) if audio is None else audio
     if not len(steps):
         clips = np.zeros((0, codec.channels, 0), np.float32)
-        return Context(trace, codec.sample_rate_hz, steps, clips, final, "final audio", (), None, tuple(notes))
+        return Context(trace, codec, steps, clips, final, "final audio", (), None, None, None, tuple(notes))
 
     length = trace.x_t[0].shape[0]
     frames = min(length, max(1, int(EXCERPT_S * codec.frame_rate_hz)))
@@ -116,9 +136,19 @@ def gather(trace: Trace, codec: Codec, audio_steps: int) -> Context:
     clips = decoded[: len(steps)]
     t = np.asarray(trace.t, dtype=np.float64)[steps]
     tracks = _track(clips, final[:, : clips.shape[-1]], codec, frames, steps, t)
-    return Context(
-        trace, codec.sample_rate_hz, steps, clips, final, final_name, tracks, read_decoded(trace), tuple(notes)
-    )
+    found = read_decoded(trace)
+    if found is None:
+        notes.append(
+            "What probes read in every step is not in this trace; to add it: "
+            f"harness decode {shlex.quote(str(trace.path))}, then build this report again."
+        )
+    used = None if found is None else _matching(found, artifacts or shipped_artifacts(latents_of(trace)))
+    return Context(trace, codec, steps, clips, final, final_name, tracks, found, used, dataset, tuple(notes))
+
+
+def _matching(decoded: Decoded, artifacts: Artifacts | None) -> Artifacts | None:
+    """Return the artifacts if it was they that decoded."""
+    return artifacts if artifacts is not None and artifacts.describe() == decoded.artifacts else None
 
 
 def _track(

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from analysis import properties
-from analysis.emergence import EmergenceCurve, View
+from analysis.emergence import EmergenceCurve
 from harness.decoding.artifacts import CLEAN, NOISE_AWARE
 from harness.decoding.decode import Decoded, DecodedProperty
 from harness.decoding.emergence import Curves
 from harness.report import plots
+from harness.report.certainty import VIEW_NAMES
 from harness.report.latents import MAX_ROWS
 
-VIEW_NAMES: dict[View, str] = {"x1_hat": "clean estimate x1_hat", "x_t": "state x_t"}
 ROW_HEIGHT = 190
 
 

@@ -1,4 +1,4 @@
-"""The latents themselves, without any codec: energy per frame, size and change per step. Numbers, then figures."""
+"""The latents themselves, without any codec: energy per frame; size, change and turn per step."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Energy:
         """Measure at most ``MAX_ROWS`` finished steps and ``plots.MAX_POINTS`` frames."""
         steps = plots.thin(trace.steps, MAX_ROWS)
         frames = plots.thin(trace.x_t[0].shape[0])
-        x_t = np.stack([_rms(trace.x_t[int(step)][frames], axis=1) for step in steps])
-        x1_hat = np.stack([_rms(trace.x1_hat(int(step))[frames], axis=1) for step in steps])
+        x_t = np.stack([rms(trace.x_t[int(step)][frames], axis=1) for step in steps])
+        x1_hat = np.stack([rms(trace.x1_hat(int(step))[frames], axis=1) for step in steps])
         return cls(steps, ((frames + 0.5) / trace.frame_rate_hz).astype(np.float32), x_t, x1_hat)
 
     def figure(self) -> go.Figure:
@@ -81,44 +81,58 @@ class Norms:
     """``[S - 1]`` of the difference between one state and the next."""
     velocity_change: FloatArray
     """``[S - 1]`` of the difference between one velocity and the next."""
+    x_t_turn: FloatArray
+    """``[S - 1]`` degrees between one state and the next."""
+    velocity_turn: FloatArray
+    """``[S - 1]`` degrees between one velocity and the next."""
 
     @classmethod
     def of(cls, trace: Trace) -> Norms:
         """Measure every finished step, holding two at a time in memory."""
-        rows: dict[str, list[float]] = {"x_t": [], "velocity": [], "x_t_change": [], "velocity_change": []}
+        rows: dict[str, list[float]] = {
+            f"{name}{what}": [] for name in ("x_t", "velocity") for what in ("", "_change", "_turn")
+        }
         before: dict[str, FloatArray] = {}
         for step in range(trace.steps):
             for name, value in (("x_t", trace.x_t[step]), ("velocity", trace.velocity[step])):
-                rows[name].append(float(_rms(value)))
+                rows[name].append(float(rms(value)))
                 if step:
-                    rows[f"{name}_change"].append(float(_rms(value - before[name])))
+                    rows[f"{name}_change"].append(float(rms(value - before[name])))
+                    rows[f"{name}_turn"].append(degrees(before[name], value))
                 before[name] = value
         return cls(**{name: np.asarray(values, dtype=np.float32) for name, values in rows.items()})
 
     def figure(self) -> go.Figure:
-        """Draw sizes above, changes per step below."""
-        figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-        lines = [(1, 0, "state x_t", self.x_t), (1, 1, "velocity", self.velocity)]
-        lines += [(2, 0, "state x_t", self.x_t_change), (2, 1, "velocity", self.velocity_change)]
-        for row, index, name, values in lines:
-            steps = np.arange(len(values), dtype=np.float32)
-            figure.add_scatter(
-                x=steps,
-                y=values,
-                name=name,
-                mode="lines",
-                line=plots.line(index),
-                showlegend=row == 1,
-                hovertemplate="%{y:.3f} at step %{x}<extra></extra>",
-                row=row,
-                col=1,
-            )
-        figure.update_yaxes(rangemode="tozero")
-        figure.update_yaxes(title="size (RMS)", row=1, col=1)
-        figure.update_yaxes(title="change (RMS)", row=2, col=1)
-        figure.update_xaxes(title="step", row=2, col=1)
-        return plots.finish(figure, height=400)
+        """Draw sizes, changes and turns per step, one below the other."""
+        titles = ("size (RMS)", "change (RMS)", "turn (degrees)")
+        figure = make_subplots(rows=len(titles), cols=1, shared_xaxes=True, vertical_spacing=0.06)
+        parts = ((self.x_t, self.x_t_change, self.x_t_turn), (self.velocity, self.velocity_change, self.velocity_turn))
+        for index, (name, rows) in enumerate(zip(("state x_t", "velocity"), parts, strict=True)):
+            for row, values in enumerate(rows, start=1):
+                figure.add_scatter(
+                    x=np.arange(len(values), dtype=np.float32),
+                    y=values,
+                    name=name,
+                    mode="lines",
+                    line=plots.line(index),
+                    showlegend=row == 1,
+                    hovertemplate="%{y:.3f} at step %{x}<extra></extra>",
+                    row=row,
+                    col=1,
+                )
+        for row, title in enumerate(titles, start=1):
+            figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
+        figure.update_xaxes(title="step", row=len(titles), col=1)
+        return plots.finish(figure, height=480)
 
 
-def _rms(values: FloatArray, axis: int | None = None) -> FloatArray:
+def degrees(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Angle between two arrays taken as vectors; 0 where one of them is all zeros."""
+    x, y = (np.asarray(part, np.float64).ravel() for part in (a, b))
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(np.degrees(np.arccos(np.clip(x @ y / size, -1, 1)))) if size else 0.0
+
+
+def rms(values: NDArray[np.floating], axis: int | None = None) -> FloatArray:
+    """Root mean square over ``axis``, or over everything."""
     return np.asarray(np.sqrt(np.square(values, dtype=np.float64).mean(axis=axis)), dtype=np.float32)

@@ -62,9 +62,12 @@ def heatmap(x: NDArray[np.float32], y: Any, z: NDArray[np.float32], unit: str, *
 
 
 def band(
-    figure: go.Figure, t: NDArray[np.float64], interval: Interval, index: int, *, row: int = 1, **options: Any
+    figure: go.Figure, t: NDArray[np.float64], interval: Interval, index: int, row: int = 1, **options: Any
 ) -> None:
-    """Fill between the ends of an interval in the colour of the ``index``-th series; where it is undefined, nothing."""
+    """Fill between the ends of an interval in the colour of the ``index``-th series; where it is undefined, nothing.
+
+    ``row`` counts the subplots of ``figure``, row by row.
+    """
     defined = np.isfinite(interval.low) & np.isfinite(interval.high)
     if not defined.any():
         return

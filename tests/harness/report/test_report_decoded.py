@@ -31,7 +31,7 @@ def test_panel_of_a_decoded_trace(make_trace, generator, artifacts, tmp_path, re
     page = read_page(build_report(trace, generator.codec, tmp_path / "report.html").path)
     section = page.one("section", id="decoded")
     plots = page.plots()
-    assert {"decoded-accuracy", "decoded-convergence", "decoded-pitch", "decoded-features"} <= set(plots)
+    assert {"decoded-accuracy", "decoded-convergence", "decoded-pitch", "decoded-features", "certainty"} <= set(plots)
     assert "pitch from" in section.all("p", class_="finding")[0].content
     for figure in section.all("figure"):
         assert figure.all("figcaption")[0].content.strip()

@@ -97,7 +97,8 @@ def test_headings_do_not_skip_levels_and_ids_are_unique(page):
 
 def test_every_panel_is_a_section_that_the_navigation_reaches(page):
     built = page()
-    there = [name for name in PANELS if name != "decoded"]  # this trace was not decoded
+    missing = ("decoded", "guidance", "features")  # this trace has no guidance and was not decoded
+    there = [name for name in PANELS if name not in missing]
     assert [section.attributes["id"] for section in built.all("section")] == there
     assert [link.attributes["href"] for link in built.one("nav").all("a")] == [f"#{name}" for name in there]
 
@@ -105,7 +106,7 @@ def test_every_panel_is_a_section_that_the_navigation_reaches(page):
 def test_every_figure_has_a_title_a_caption_with_numbers_and_a_table(page):
     built = page()
     figures = built.all("figure")
-    assert len(figures) == len(built.plots()) == 7
+    assert len(figures) == len(built.plots()) == 8
     for figure in figures:
         assert figure.all("h3")[0].content
         assert re.search(r"\d", figure.all("figcaption")[0].content)
@@ -164,7 +165,7 @@ def test_an_incomplete_trace_says_what_is_missing(make_trace, generator, read_pa
     trace = make_trace(steps=6, stop_at=4)
     report = build_report(trace, generator.codec, tmp_path / "r.html")
     page = read_page(report.path)
-    assert "4 of 6 steps were finished" in page.one("p", role="note").content
+    assert "4 of 6 steps were finished" in page.all("p", role="note")[0].content
     assert "clean estimate of the last finished step" in page.one(id="emergence-chart-caption").content
     assert len(page.all("audio", class_="step-clip")) == 4
 
@@ -173,7 +174,7 @@ def test_a_trace_without_a_finished_step_still_gives_a_page(make_trace, generato
     trace = make_trace(steps=6, stop_at=1)
     trace.steps = 0  # what a run killed during its first update leaves
     page = read_page(build_report(trace, generator.codec, tmp_path / "r.html").path)
-    assert "0 of 6 steps" in page.one("p", role="note").content
+    assert "0 of 6 steps" in page.all("p", role="note")[0].content
     assert "nothing to compare" in page.one("p", class_="finding").content
     assert not page.all("figure")
     assert page.one(id="command-text").content.startswith("harness generate")
