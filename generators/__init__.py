@@ -8,5 +8,6 @@ GENERATORS: dict[str, str] = {
     "mini": "generators.mini.generator:MiniGenerator",
     "closed-form": "generators.closed_form:ClosedFormGenerator",
     "diffrhythm": "generators.diffrhythm:DiffRhythmGenerator",
+    "diffusers": "generators.diffusers_audio.generator:DiffusersGenerator",
 }
 """Built-in generators, ``"name": "module:Class"``; a new one is one file and one line here."""

@@ -76,18 +76,21 @@ def euler_sample(
         x = emit(hooks, HookPoint("x_t", step, t), x)
         outputs = velocity(x, step, t, branches)
         shown = [
-            _show_velocity(hooks, x, step, t, branch, output) for branch, output in zip(branches, outputs, strict=True)
+            show_velocity(hooks, x, step, t, branch, output) for branch, output in zip(branches, outputs, strict=True)
         ]
         guided = shown[0] if guide is None or len(shown) == 1 else guide(x, t, *shown)
-        guided = _show_velocity(hooks, x, step, t, None, guided)
+        guided = show_velocity(hooks, x, step, t, None, guided)
         x = x + (t_next - t) * guided
     return emit(hooks, HookPoint("x_t", len(times) - 1, times[-1]), x)
 
 
-def _show_velocity(
+def show_velocity(
     hooks: Sequence[StepHook], x: Tensor, step: int, t: float, branch: Branch | None, value: Tensor
 ) -> Tensor:
-    """Show one branch's clean estimate, then its velocity; return the velocity after any replacement."""
+    """Show one branch's clean estimate, then its velocity; return the velocity after any replacement.
+
+    ``value`` itself (the same object) comes back when no hook replaced anything.
+    """
     point = HookPoint("x1_hat", step, t, branch)
     if wanted(hooks, point):
         x1_hat = x + (1 - t) * value

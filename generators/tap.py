@@ -86,11 +86,19 @@ class DenoiserTap:
 
         They run on ``batch`` items per branch, stacked branch by branch in this order.
         """
-        self._position = (step, t, branches, batch)
+        self.enter(step, t, branches, batch)
         try:
             yield
         finally:
-            self._position = None
+            self.leave()
+
+    def enter(self, step: int, t: float, branches: tuple[Branch, ...], batch: int) -> None:
+        """Begin what ``at`` marks, where calls are made by code that is not ours; ``leave`` ends it."""
+        self._position = (step, t, branches, batch)
+
+    def leave(self) -> None:
+        """End what ``enter`` began."""
+        self._position = None
 
     def _forward_hook(self, name: str) -> Any:
         def forward_hook(module: nn.Module, args: Any, output: Any) -> Any:

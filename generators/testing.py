@@ -135,7 +135,7 @@ class GeneratorTests(ABC):
         assert not torch.equal(first.latents, other.latents)
 
     def test_hooks_see_every_point_once(self) -> None:
-        """The sampler's points come once per step and branch with the planned t; hidden states likewise."""
+        """The sampler's points come once per step and branch with the planned t; hidden states equally often."""
         generator, recorder = self.generator(), Recorder()
         plan = generator.plan(self.request())
         generator.generate(self.request(), [recorder])
@@ -149,7 +149,9 @@ class GeneratorTests(ABC):
         assert {p for p in counts if p[0] in hidden} == {
             (n, k, b) for n in hidden for k in steps for b in plan.branches
         }
-        assert set(counts.values()) == {1}
+        assert {counts[place] for place in expected} == {1}
+        # A module may run several times in one network call, a shared activation for example.
+        assert all(counts[n, k, b] == counts[n, 0, "cond"] for n in hidden for k in steps for b in plan.branches)
         for point, value in recorder.seen:
             assert point.t == plan.times[point.step]
             assert len(value) == 1
@@ -173,9 +175,10 @@ class GeneratorTests(ABC):
         torch.testing.assert_close(generation.latents, last.cpu().float())
 
     def test_plan_is_ready_for_json(self) -> None:
-        """Times run from 0 to 1 and the sampler's settings are JSON values."""
+        """Times run up to 1 and the sampler's settings are JSON values."""
         plan = self.generator().plan(self.request())
-        assert (plan.times[0], plan.times[-1]) == (0, 1)
+        assert plan.times[0] >= 0
+        assert plan.times[-1] == 1
         assert list(plan.times) == sorted(set(plan.times))
         assert len(plan.times) == (self.request().num_inference_steps or 0) + 1
         assert json.loads(json.dumps(dict(plan.sampler), allow_nan=False)) == dict(plan.sampler)
