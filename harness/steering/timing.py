@@ -79,7 +79,7 @@ def run_timing(
     count = len(config.requests)
 
     with runs.locked(out):
-        baselines, curves = _baselines(generator, config, folder, artifacts)
+        baselines, curves = _baselines(generator, config, folder, artifacts, progress)
         natural = natural_latents(baselines)
         for done, cell in enumerate(missing):
             edits = [config.intervention(cell)]
@@ -102,13 +102,17 @@ def _map(folder: StudyFolder, config: TimingConfig, name: str) -> TimingMap:
 
 
 def _baselines(
-    generator: Generator, config: TimingConfig, folder: StudyFolder, artifacts: Artifacts | None
+    generator: Generator,
+    config: TimingConfig,
+    folder: StudyFolder,
+    artifacts: Artifacts | None,
+    progress: pipeline.Progress | None,
 ) -> tuple[list[Outcome], Curves]:
     """Generate the unsteered runs, or read those that are there, and decode every step of them."""
     emergence, outcomes = Emergence(), []
     traces = [path / runs.TRACE for path in runs.run_folders(folder.baseline, len(config.requests))]
     if not all(_complete(path) for path in traces):
-        pipeline.run(generator, config.requests, folder.baseline, trace=True, force=True)
+        pipeline.run(generator, config.requests, folder.baseline, trace=True, force=True, progress=progress)
     for path in traces:
         with open_trace(path) as trace:
             outcomes.append(read_outcome(trace))

@@ -42,6 +42,7 @@ def test_a_study_leaves_cells_table_and_maps(generator, config, artifacts, tmp_p
     assert found.effect.value.shape == (2, 2)
     assert found.runs == 2
     assert seen[-1] == ("timing", 8, 8)
+    assert seen[0][0] == "sampling"  # the baselines come first
     with (tmp_path / "out" / "timing.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["t_start"], row["strength"]) for row in rows] == [
