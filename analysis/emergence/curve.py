@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.bootstrap import FloatArray, Interval
+from analysis.display import facts_html, line_svg
 
 View = Literal["x_t", "x1_hat"]
 
@@ -94,6 +95,20 @@ class EmergenceCurve:
     def commit_t(self) -> float:
         """Time of ``commit_step``."""
         return float(self.t[int(self.commit_step.value)])
+
+    def _repr_html_(self) -> str:
+        """Show the accuracy over t and what it comes to, in a notebook."""
+        first, last = self.accuracy[0], self.accuracy[-1]
+        label = f"accuracy of {self.property} over t, from {float(first.value):.2f} to {float(last.value):.2f}"
+        facts = {
+            "decoder": self.decoder,
+            "accuracy, first to last": f"{float(first.value):.2f} to {float(last.value):.2f}",
+            "chance, ceiling": f"{float(self.chance.value):.2f}, {float(self.ceiling.value):.2f}",
+            "commit step": f"{int(self.commit_step.value)} (t = {self.commit_t:.2f})",
+            "runs, frames": f"{len(self.run_ids)}, {self.frames}",
+        }
+        picture = line_svg(self.t, self.accuracy.value, self.accuracy.low, self.accuracy.high, label)
+        return facts_html(f"Emergence of {self.property} in {self.view}", facts, picture)
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields but the replicates as JSON-ready values."""

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import pkgutil
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 from importlib.metadata import entry_points
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
+from analysis.display import facts_html
 from analysis.sae import ARCHITECTURES
 from analysis.sae.config import SAEConfig, SAEError
 from analysis.sae.kernels import Support, decode_at
@@ -174,6 +176,13 @@ class SAE(nn.Module, ABC):
                 f"{self.name} does not say what it was trained on; load it with source=Source(...) to vouch for it"
             )
         self.source.require(source, self.name)
+
+    def _repr_html_(self) -> str:
+        """Show what it is and what it was trained for, in a notebook."""
+        source = self.source
+        trained = "not said" if source is None else f"{source.hook_point} of {source.model_id}"
+        settings = {name: value for name, value in asdict(self.config).items() if value is not None}
+        return facts_html(self.name, {**settings, "trained on": trained, "sha256": self.sha256})
 
     @property
     def name(self) -> str:

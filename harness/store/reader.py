@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.display import facts_html
 from harness.errors import InputError, TraceError
 from harness.store import checks
 from harness.store.arrays import HiddenStates, StepArray
@@ -152,6 +153,20 @@ class Trace:
         with checks.faults(self.path):
             text = checks.scalar(self._file, "result", "S")
             return {**self._attributes, **(json.loads(text) if text else {})}
+
+    def _repr_html_(self) -> str:
+        """Show what was asked for and what is in the file, in a notebook."""
+        total = len(self.t) - 1
+        facts = {
+            "generator": self.generator_id,
+            "seed": self.request.get("seed"),
+            "steps": f"{self.steps} of {total}" + ("" if self.complete else ", incomplete"),
+            "latents": f"{self.x_t.shape[1]} frames of {self.x_t.shape[2]} channels, {self.frame_rate_hz:.4g} a second",
+            "branches": ", ".join(self.branches),
+            "hidden states": ", ".join(self.hidden) or "none",
+            "file": self.path.name,
+        }
+        return facts_html(f"Trace of {str(self.request.get('prompt', ''))!r}", facts)
 
     def close(self) -> None:
         """Close the file; more than once is allowed."""

@@ -82,6 +82,12 @@ def test_hostile_prompts_are_shown_and_do_nothing(page, policy, prompt):
     assert all(prompt not in json.dumps(plot, ensure_ascii=False) for plot in built.plots().values())
 
 
+def test_a_trace_shows_itself_in_a_notebook(make_trace):
+    shown = make_trace(HOSTILE[0], steps=6, stop_at=4)._repr_html_()
+    assert "<script>" not in shown
+    assert "4 of 6, incomplete" in shown
+
+
 def test_headings_do_not_skip_levels_and_ids_are_unique(page):
     built = page()
     levels = [int(element.tag[1]) for element in built.all() if re.fullmatch(r"h[1-6]", element.tag)]
