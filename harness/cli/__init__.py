@@ -11,8 +11,10 @@ from harness.cli.options import debug_option
 COMMANDS = {
     "generate": "harness.cli.generate:command",
     "inspect": "harness.cli.inspect:command",
+    "lyrics": "harness.cli.lyrics:command",
     "decode": "harness.cli.decode:command",
     "report": "harness.cli.report:command",
+    "steer": "harness.cli.steer:command",
     "timing": "harness.cli.timing:command",
     "dataset": "harness.cli.dataset:command",
     "train-sae": "harness.cli.train_sae:command",

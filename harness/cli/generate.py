@@ -13,6 +13,7 @@ import click
 from harness import runs
 from harness.cli.console import answer, progress_bar, quoted, say
 from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.song import Song, song_options
 from harness.cli.values import FiniteRange, check_prompts, parse_settings, read_prompts
 
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
     "--prompt", "prompts", callback=check_prompts, multiple=True, help="What to generate; may be given several times."
 )
 @click.option("--prompts", "prompts_file", type=click.File("rb"), help="UTF-8 file, one prompt a line; - is stdin.")
-@click.option("--generator", default="mini", show_default=True, metavar="NAME|DIR", help="See 'harness list'.")
 @click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
+    "--generator",
+    default="mini",
     show_default=True,
-    metavar="N",
-    help="Of the starting noise.",
+    metavar="NAME|DIR|ID",
+    help="See 'harness list'; ID is of the hub.",
 )
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates, 2 to 1000.")
 @click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting of the generator's own.",
 )
+@song_options
 @click.option("--trace/--no-trace", default=None, help="Record every step; on with --report and --hidden.")
 @click.option("--report", is_flag=True, help="Build the HTML report from the trace.")
 @click.option("--hidden", multiple=True, metavar="PATTERN", help="Also record modules whose path matches.")
@@ -64,9 +64,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the weights.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Prompts at once."
-)
+@click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a model of the hub.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Songs at once.")
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @force_option
 @json_option
@@ -75,11 +74,11 @@ def command(
     prompts: tuple[str, ...],
     prompts_file: BinaryIO | None,
     generator: str,
-    seed: int,
     steps: int | None,
     guidance_scale: float | None,
     duration: float | None,
     settings: dict[str, Any],
+    song: Song,
     trace: bool | None,
     report: bool,
     hidden: tuple[str, ...],
@@ -90,13 +89,15 @@ def command(
     out: Path | None,
     device: str,
     dtype: str,
+    trust_remote_code: bool,
     batch_size: int,
     open_report: bool,
     force: bool,
 ) -> None:
     """Generate audio, and on request a trace of every denoising step and a report.
 
-    One prompt goes to the run folder itself, several to 000, 001, ... inside it; all start from the same seed.
+    One song goes to the run folder itself, several (of several prompts, or takes of one) to 000, 001, ... inside it.
+    Every prompt starts from the same seed.
     """
     texts = [*prompts, *(read_prompts(prompts_file) if prompts_file else [])]
     if not texts:
@@ -115,15 +116,17 @@ def command(
     requests = [
         GenerationRequest(
             prompt=text,
+            lyrics=song.lyrics,
             duration_s=duration,
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
             seed=seed,
-            options=settings,
+            options={**settings, **song.options},
         )
         for text in texts
+        for seed in song.seeds
     ]
-    model = load_generator(generator, device=device, dtype=dtype)
+    model = load_generator(generator, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
     with progress_bar() as progress:
         try:
             results = run(
@@ -143,7 +146,9 @@ def command(
                 progress=progress,
             )
         except KeyboardInterrupt:
-            kept = any((folder / name).exists() for folder in runs.run_folders(out, len(texts)) for name in runs.FILES)
+            kept = any(
+                (folder / name).exists() for folder in runs.run_folders(out, len(requests)) for name in runs.FILES
+            )
             found = f"what was finished is in {out}" if kept else "nothing was written"
             raise KeyboardInterrupt(f"interrupted; {found}") from None
     answer({"runs": [_document(result) for result in results]})

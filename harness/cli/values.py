@@ -66,6 +66,12 @@ def numbers(low: float, high: float) -> Callable[[click.Context, click.Parameter
     return read
 
 
+def integers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Split ``1,2,3`` into numbers of at least 0, each once; an option's callback."""
+    kind = click.IntRange(0)
+    return tuple(dict.fromkeys(int(kind.convert(text, param, ctx)) for text in words(ctx, param, value)))
+
+
 def prompt_fault(text: str) -> str | None:
     """Say what makes ``text`` unusable as a prompt, or None."""
     if "\0" in text:
@@ -83,14 +89,8 @@ def read_prompts(file: BinaryIO) -> list[str]:
     Raises ``click.UsageError`` that names the file and the line.
     """
     name = getattr(file, "name", "standard input")
-    data = file.read()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise click.UsageError(f"{name}, line {line}: not UTF-8; save the file as UTF-8 text") from error
     prompts = []
-    for number, row in enumerate(text.split("\n"), start=1):
+    for number, row in enumerate(read_text(file).split("\n"), start=1):
         prompt = row.strip()
         fault = prompt_fault(prompt)
         if fault:
@@ -100,6 +100,16 @@ def read_prompts(file: BinaryIO) -> list[str]:
     if not prompts:
         raise click.UsageError(f"{name} holds no prompt; write one a line")
     return prompts
+
+
+def read_text(file: BinaryIO) -> str:
+    """Read UTF-8 text; a byte order mark is skipped. Raises ``click.UsageError`` that names the file and the line."""
+    data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        name, line = getattr(file, "name", "standard input"), data.count(b"\n", 0, error.start) + 1
+        raise click.UsageError(f"{name}, line {line}: not UTF-8; save the file as UTF-8 text") from error
 
 
 def _refuse_constant(name: str) -> None:

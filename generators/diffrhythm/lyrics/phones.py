@@ -18,6 +18,12 @@ def phone_ids() -> Mapping[str, int]:
     return {phone: index for index, phone in enumerate(json.loads(text)["phones"], start=1)}
 
 
+def phones_of(ids: Iterable[int]) -> tuple[str, ...]:
+    """Phones of token ids."""
+    names = ("", *phone_ids())
+    return tuple(names[index] for index in ids)
+
+
 def ids_of(phones: Iterable[str]) -> tuple[int, ...]:
     """Token ids of ``phones``; those the model does not know are dropped, as in the original."""
     known = phone_ids()

@@ -25,6 +25,7 @@ class Placement(NamedTuple):
 
     lines: tuple[PlacedLine, ...]
     frames: int
+    frame_rate_hz: float
     remarks: tuple[str, ...]
     """What is not sung, or not as written, for the user."""
 
@@ -51,21 +52,27 @@ def tokens_from_lrc(text: str, *, audio_length_s: float, tokenize: Tokenize | No
     RequestError
         For another length, and for words that cannot be pronounced.
     """
+    placement = place_in_song(text, audio_length_s=audio_length_s, tokenize=tokenize or spoken_ids)
+    return torch.tensor(placement.tokens(), dtype=torch.int64)
+
+
+def place_in_song(text: str, *, audio_length_s: float, tokenize: Tokenize, lrc_rules: str = "original") -> Placement:
+    """Lay lyrics out in a song of a published model; see ``tokens_from_lrc`` and ``lay_out``."""
     lengths = BASE if audio_length_s == BASE.longest_s else FULL
     if not lengths.shortest_s <= audio_length_s <= lengths.longest_s or audio_length_s != int(audio_length_s):
         raise RequestError(
             f"audio_length_s is {audio_length_s:g}; give {BASE.longest_s:g} (base models) or a whole number from "
             f"{FULL.shortest_s:g} to {FULL.longest_s:g} (full-length models)"
         )
-    placement = lay_out(
+    return lay_out(
         text,
         frames=lengths.frames(audio_length_s),
         frame_rate_hz=lengths.frame_rate_hz,
         end_s=audio_length_s,
         drop_last=not lengths.full,
-        tokenize=tokenize or spoken_ids,
+        tokenize=tokenize,
+        lrc_rules=lrc_rules,
     )
-    return torch.tensor(placement.tokens(), dtype=torch.int64)
 
 
 def lay_out(
@@ -115,7 +122,7 @@ def lay_out(
     cut = [entry.line.number for entry in placed if entry.cut_tokens]
     if cut:
         remarks.append(f"{summed_up(cut)} cut by the end of the song")
-    return Placement(tuple(placed), frames, tuple(remarks))
+    return Placement(tuple(placed), frames, frame_rate_hz, tuple(remarks))
 
 
 @functools.lru_cache(maxsize=4096)
