@@ -52,10 +52,9 @@ class Published:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the weights cannot tell: keyword arguments of the generator's ``from_pretrained``."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Repositories it is used with; the name is the keyword argument that takes their folder, or None without it."""
-
-
-_DIFFRHYTHM_PARTS = {"vae": "ASLP-lab/DiffRhythm-vae", "style_model": "OpenMuQ/MuQ-MuLan-large"}
+    """Repositories it cannot do without; the name is the keyword argument that takes their folder."""
+    companions: tuple[str, ...] = ()
+    """Repositories that a part of what it does needs, and finds in the cache by itself."""
 
 
 def _diffrhythm(what: str, attention: str, max_frames: int) -> Published:
@@ -66,7 +65,8 @@ def _diffrhythm(what: str, attention: str, max_frames: int) -> Published:
         2_220_000_000,
         generator="diffrhythm",
         settings={"attention": attention, "max_frames": max_frames},
-        parts=_DIFFRHYTHM_PARTS,
+        parts={"vae": "ASLP-lab/DiffRhythm-vae"},
+        companions=("OpenMuQ/MuQ-MuLan-large",),
     )
 
 
@@ -83,7 +83,7 @@ PUBLISHED: dict[str, Published] = {
         "cc-by-nc-4.0",
         ("config.json", "*model.[bs]*"),
         2_600_000_000,
-        parts={"audio": "OpenMuQ/MuQ-large-msd-iter", "text": "xlm-roberta-base"},
+        companions=("OpenMuQ/MuQ-large-msd-iter", "xlm-roberta-base"),
     ),
     "OpenMuQ/MuQ-large-msd-iter": Published(
         "MuQ: the audio half of MuQ-MuLan", "cc-by-nc-4.0", ("config.json", "*model.[bs]*"), 1_300_000_000
@@ -101,17 +101,18 @@ DEFAULTS: dict[str, str] = {"diffrhythm": "ASLP-lab/DiffRhythm-1_2"}
 """Registered generator -> the published model it stands for when no weights are named."""
 
 
-def with_parts(name: str) -> tuple[str, ...]:
+def used_with(name: str) -> tuple[str, ...]:
     """Return ``name`` and every repository it is used with, each once."""
     found = [name]
     for one in found:
-        found += [part for part in PUBLISHED[one].parts.values() if part not in found]
+        entry = PUBLISHED[one]
+        found += [other for other in (*entry.parts.values(), *entry.companions) if other not in found]
     return tuple(found)
 
 
 def licences_of(name: str) -> dict[str, str]:
-    """Map every repository of ``with_parts`` to its licence in words."""
-    return {one: LICENCES[PUBLISHED[one].licence].name for one in with_parts(name)}
+    """Map ``name`` and every repository it is used with to its licence in words."""
+    return {one: LICENCES[PUBLISHED[one].licence].name for one in used_with(name)}
 
 
 def named_in(path_parts: tuple[str, ...]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from safetensors.torch import save_file
@@ -17,7 +17,6 @@ from generators.base import (
     Generation,
     GenerationRequest,
     Generator,
-    RequestError,
     SamplingPlan,
     StepHook,
 )
@@ -27,16 +26,20 @@ from generators.diffrhythm.editing import check_recording, edit_ranges, encode_r
 from generators.diffrhythm.lengths import SongLengths
 from generators.diffrhythm.load import load_transformer
 from generators.diffrhythm.lyrics.tokens import Placement
-from generators.diffrhythm.request import (
-    OPTIONS,
-    check_options,
-    hashed_vector,
-    place_lyrics,
-    read_vector,
-    token_row,
-)
+from generators.diffrhythm.muq_process import MuqStyle
+from generators.diffrhythm.original import load_original
+from generators.diffrhythm.request import OPTIONS, check_options, place_lyrics, token_row
 from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
-from generators.diffrhythm.transformer import DiffRhythmTransformer
+from generators.diffrhythm.style import (
+    NEGATIVE_STYLE,
+    StyleEncoder,
+    StyleSource,
+    hashed_vector,
+    negative_style_of,
+    read_vector,
+    style_of,
+)
+from generators.diffrhythm.transformer import AttentionKind, DiffRhythmTransformer
 from generators.hashing import tensors_sha256
 from generators.noise import starting_noise
 from generators.requests import RequestRules, resolve_batch, resolve_request, settled
@@ -45,9 +48,6 @@ from generators.sampling import time_grid
 NAME = "diffrhythm"
 TRANSFORMER_FOLDER = "transformer"
 NEGATIVE_STYLE_FILE = "negative_style.safetensors"
-
-StyleSource = Literal["embedding", "prompt-hash"]
-"""``embedding``: every request names a file. ``prompt-hash``: drawn from the prompt, for random weights only."""
 
 
 class DiffRhythmGenerator(Generator):
@@ -69,6 +69,12 @@ class DiffRhythmGenerator(Generator):
         Style of the unconditional branch ``[K]``; None = every request with guidance names one.
     style_source
         Where the style of the conditional branch comes from.
+    style_encoder
+        What makes it from prompts and recordings; None = every request names a file. It is closed before sampling.
+    remarks
+        How the weights were taken; noted with every result.
+    licences
+        Repository -> licence of the weights, for the record.
     """
 
     denoiser: DiffRhythmTransformer
@@ -81,6 +87,9 @@ class DiffRhythmGenerator(Generator):
         name: str = NAME,
         negative_style: Tensor | None = None,
         style_source: StyleSource = "embedding",
+        style_encoder: StyleEncoder | None = None,
+        remarks: Sequence[str] = (),
+        licences: Mapping[str, str] | None = None,
     ) -> None:
         if transformer.config["mel_dim"] != codec.latent_channels:
             raise ValueError(
@@ -94,6 +103,9 @@ class DiffRhythmGenerator(Generator):
         self.codec = codec
         self.negative_style = negative_style
         self.style_source = style_source
+        self.style_encoder = style_encoder
+        self.remarks = tuple(remarks)
+        self.licences = dict(licences or {})
 
     @classmethod
     def random(cls, config: Mapping[str, Any], codec: Codec, seed: int) -> Self:
@@ -117,31 +129,65 @@ class DiffRhythmGenerator(Generator):
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path | None = None, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+        cls,
+        path: str | Path | None = None,
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        attention: AttentionKind | None = None,
+        max_frames: int | None = None,
+        vae: str | Path | None = None,
+        style_python: str | Path | None = None,
     ) -> Self:
-        """Load a folder that ``save_pretrained`` wrote. Raises ``CheckpointError``; there are no default weights."""
+        """Load a folder of published files, or one that ``save_pretrained`` wrote; there are no default weights.
+
+        ``attention``, ``max_frames`` and ``vae`` are about published files, see ``load_original``; ``style_python`` is
+        the interpreter that runs MuQ-MuLan, see ``MuqStyle``. Raises ``CheckpointError``.
+        """
         if path is None:
             raise CheckpointError(
-                "no DiffRhythm weights come with this package; give a folder that save_pretrained wrote"
+                "no DiffRhythm weights come with this package; fetch them with 'harness models fetch', or give a "
+                "folder that holds them"
             )
-        directory = Path(path)
-        config = folder.read_own_config(directory, NAME)
-        transformer = load_transformer(directory / TRANSFORMER_FOLDER, dtype=dtype)
-        transformer.to(device)  # type: ignore[arg-type]
-        negative = directory / NEGATIVE_STYLE_FILE
+        directory, encoder = Path(path), MuqStyle(python=style_python)
         try:
-            size = transformer.config["cond_dim"]
+            if (directory / folder.GENERATOR_FILE).is_file():
+                if (attention, max_frames, vae) != (None, None, None):
+                    raise CheckpointError(f"{directory} states its own attention, max_frames and vae; leave them out")
+                return cls._from_own_folder(directory, device, dtype, encoder)
+            original = load_original(
+                directory, device=device, dtype=dtype, attention=attention, max_frames=max_frames, vae=vae
+            )
             return cls(
-                transformer,
-                load_codec(directory, config.get("codec"), device),
+                original.transformer,
+                original.codec,
                 name=str(path),
-                negative_style=read_vector(negative, "negative_style", size) if negative.is_file() else None,
-                style_source=config.get("style_source", "embedding"),
+                negative_style=original.negative_style,
+                style_encoder=encoder,
+                remarks=original.remarks,
+                licences=original.licences,
             )
         except CheckpointError:
             raise
         except ValueError as error:
             raise CheckpointError(f"{directory}: {error}") from None
+
+    @classmethod
+    def _from_own_folder(cls, directory: Path, device: str, dtype: torch.dtype, encoder: StyleEncoder) -> Self:
+        """Load what ``save_pretrained`` wrote."""
+        config = folder.read_own_config(directory, NAME)
+        transformer = load_transformer(directory / TRANSFORMER_FOLDER, dtype=dtype)
+        transformer.to(device)  # type: ignore[arg-type]
+        negative, size = directory / NEGATIVE_STYLE_FILE, transformer.config["cond_dim"]
+        return cls(
+            transformer,
+            load_codec(directory, config.get("codec"), device),
+            name=str(directory),
+            negative_style=read_vector(negative, NEGATIVE_STYLE, size) if negative.is_file() else None,
+            style_source=config.get("style_source", "embedding"),
+            style_encoder=encoder,
+            licences=config.get("licences"),
+        )
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write ``generator.json``, the network in diffusers' layout, the negative style, and the codec.
@@ -149,10 +195,11 @@ class DiffRhythmGenerator(Generator):
         A registered codec is only named. Raises ``ValueError`` for one that is neither that nor a ``DiffRhythmVae``.
         """
         codec = save_codec(self.codec, Path(directory))
-        folder.write_config(directory, NAME, {"codec": codec, "style_source": self.style_source})
+        settings = {"codec": codec, "style_source": self.style_source, "licences": self.licences}
+        folder.write_config(directory, NAME, settings)
         self.denoiser.save_pretrained(Path(directory) / TRANSFORMER_FOLDER)
         if self.negative_style is not None:
-            save_file({"negative_style": self.negative_style}, Path(directory) / NEGATIVE_STYLE_FILE)
+            save_file({NEGATIVE_STYLE: self.negative_style}, Path(directory) / NEGATIVE_STYLE_FILE)
 
     @functools.cached_property
     def weights_sha256(self) -> str:
@@ -207,6 +254,7 @@ class DiffRhythmGenerator(Generator):
                 "regenerate": edit_ranges(request.options, frames=frames, frame_rate_hz=self.codec.frame_rate_hz),
                 "attention": self.denoiser.config["attention"],
                 "style_source": self.style_source,
+                "licences": self.licences,
             },
         )
 
@@ -215,6 +263,8 @@ class DiffRhythmGenerator(Generator):
         resolved, plan = resolve_batch(self, requests)
         guidance = plan.sampler["guidance_scale"]
         styles = torch.stack([self._style(request) for request in resolved])
+        if self.style_encoder is not None:
+            self.style_encoder.close()
         placements = [self._placement(request) for request in resolved]
         edit, ranges = plan.sampler["edit"], plan.sampler["regenerate"]
         silence = torch.zeros(1, plan.frames, plan.channels)
@@ -262,30 +312,14 @@ class DiffRhythmGenerator(Generator):
 
     def _style(self, request: GenerationRequest) -> Tensor:
         """Style of the conditional branch ``[K]``."""
-        size, file = self.denoiser.config["cond_dim"], request.options["style_embedding"]
-        if file is not None:
-            return read_vector(file, "style", size)
-        if self.style_source == "prompt-hash":
-            return hashed_vector(request.prompt, size)
-        raise RequestError(
-            "a prompt cannot be turned into a style yet (that needs MuQ-MuLan); give "
-            f"options={{'style_embedding': 'FILE.safetensors'}}, a file with a tensor 'style' of {size} numbers"
-        )
+        return style_of(request, self.denoiser.config["cond_dim"], self.style_source, self.style_encoder)
 
     def _negative_style(self, request: GenerationRequest) -> Tensor:
         """Style of the unconditional branch ``[K]``."""
-        size, file = self.denoiser.config["cond_dim"], request.options["negative_style"]
-        if file is not None:
-            return read_vector(file, "negative_style", size)
-        if self.negative_style is not None:
-            return self.negative_style
-        raise RequestError(
-            "guidance needs the model's negative style; give options={'negative_style': 'FILE.safetensors'}, a file "
-            f"with a tensor 'negative_style' of {size} numbers, or guidance_scale 0"
-        )
+        return negative_style_of(request, self.denoiser.config["cond_dim"], self.negative_style)
 
     def _notes(self, plan: SamplingPlan, placement: Placement | None) -> tuple[str, ...]:
-        config, notes = self.denoiser.config, []
+        config, notes = self.denoiser.config, list(self.remarks)
         if placement is not None:
             notes += [f"lyrics: {remark}" for remark in placement.remarks]
         if plan.sampler["edit"] is not None:

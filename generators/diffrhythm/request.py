@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from generators.base import CheckpointError, GenerationRequest, RequestError
+from generators.base import GenerationRequest, RequestError
 from generators.diffrhythm.lengths import SongLengths
 from generators.diffrhythm.lyrics.lrc import LRC_RULES
 from generators.diffrhythm.lyrics.tokens import LYRICS_FORMS, Placement, lay_out
-from generators.folder import read_tensors
 from generators.requests import settled
 from generators.sampling import time_grid
 
 OPTIONS: dict[str, Any] = {
     "style_embedding": None,
+    "style_audio": None,
     "negative_style": None,
     "lyrics_form": "words",
     "lrc_rules": "original",
@@ -32,34 +30,13 @@ OPTIONS: dict[str, Any] = {
 }
 """Options of a request and their defaults.
 
-``style_embedding``, ``negative_style``: a ``.safetensors`` file with a tensor ``style`` or ``negative_style`` of K
-numbers. ``lyrics_form``: what the lines of the lyrics hold, ``words``, ``phones`` or ``ids``. ``lrc_rules``: how their
-stamps are read, ``original`` or ``tolerant``. ``text_tokens``, instead of lyrics: token ids, one per frame from the
-first; the other frames are instrumental. ``edit``, ``regenerate``: a recording and the pairs of seconds of it that are
-made anew. ``sway``: bends the time grid, see ``generators.sampling.time_grid``.
+``style_embedding``, ``negative_style``: files that ``generators.diffrhythm.style.read_vector`` reads. ``style_audio``:
+a recording to take the style from; without any of them the prompt gives it. ``lyrics_form``: what the lines of the
+lyrics hold, ``words``, ``phones`` or ``ids``. ``lrc_rules``: how their stamps are read, ``original`` or ``tolerant``.
+``text_tokens``, instead of lyrics: token ids, one per frame from the first; the other frames are instrumental.
+``edit``, ``regenerate``: a recording and the pairs of seconds of it that are made anew. ``sway``: bends the time grid,
+see ``generators.sampling.time_grid``.
 """
-
-
-def read_vector(file: str | Path, name: str, size: int) -> Tensor:
-    """Read the tensor ``name`` (``[K]`` or ``[1, K]``) of a file as float32 ``[K]``. Raises ``RequestError``."""
-    try:
-        tensors = read_tensors(Path(file))
-    except CheckpointError as error:
-        raise RequestError(str(error)) from None
-    if name not in tensors:
-        raise RequestError(f"{file}: holds no tensor {name!r}; it has {', '.join(sorted(tensors)) or 'none'}")
-    vector = tensors[name].float()
-    if vector.numel() != size or not vector.isfinite().all():
-        raise RequestError(f"{file}: {name} has shape {list(vector.shape)}; give {size} finite numbers")
-    return vector.flatten()
-
-
-def hashed_vector(text: str, size: int) -> Tensor:
-    """Draw a unit vector ``[K]`` from a text's SHA-256; it means nothing but is the same every time."""
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
-    vector = torch.randn(size, generator=torch.Generator().manual_seed(seed))
-    unit: Tensor = vector / vector.norm()
-    return unit
 
 
 def place_lyrics(request: GenerationRequest, lengths: SongLengths, *, causal: bool) -> Placement | None:

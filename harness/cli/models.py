@@ -37,7 +37,7 @@ def list_() -> None:
 @debug_option
 def info(name: str) -> None:
     """Show one model: what it is, its terms, where its files are, what it is used with."""
-    from generators.published import LICENCES, PUBLISHED
+    from generators.published import LICENCES, PUBLISHED, used_with
     from harness.hub import cache
 
     name = cache.find(name)
@@ -49,7 +49,7 @@ def info(name: str) -> None:
         "terms": LICENCES[entry.licence].terms,
         "open_source": LICENCES[entry.licence].open_source,
         "settings": dict(entry.settings),
-        "parts": dict(entry.parts),
+        "used_with": list(used_with(name)[1:]),
         "files": found,
         "partial_bytes": cache.partial_bytes(name),
     }
@@ -61,8 +61,8 @@ def info(name: str) -> None:
         say(f"  use        harness generate --generator {name} --prompt ...")
     for key, value in entry.settings.items():
         say(f"  {key.replace('_', ' '):10} {value}")
-    for part in entry.parts.values():
-        say(f"  with       {part} ({cache.state(part)})")
+    for other in document["used_with"]:
+        say(f"  with       {other} ({cache.state(other)})")
     for pattern, paths in found.items():
         say(f"  file       {pattern}: {', '.join(paths) or 'not here'}")
     if document["partial_bytes"]:
@@ -81,12 +81,12 @@ def fetch(name: str, alone: bool, accept_licences: bool, offline: bool) -> None:
 
     Their licences are shown first. An interrupted download goes on where it stopped.
     """
-    from generators.published import with_parts
+    from generators.published import used_with
     from harness.hub import cache
     from harness.hub.fetch import fetch as fetch_model
 
     name = cache.find(name)
-    names = (name,) if alone else with_parts(name)
+    names = (name,) if alone else used_with(name)
     absent = [one for one in names if cache.state(one) != "here"]
     if absent and not offline:
         _agree(absent, accept_licences)

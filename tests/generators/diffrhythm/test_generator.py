@@ -114,7 +114,7 @@ def test_style_embeddings_from_files(tmp_path: Path) -> None:
 
 
 def test_styles_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="style_embedding"):
+    with pytest.raises(RequestError, match="style-embedding"):
         parts().plan(short())
     save_file({"style": torch.ones(1, 8)}, tmp_path / "a.safetensors")
     options = {"style_embedding": str(tmp_path / "a.safetensors")}
