@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.harness.cli.test_decode import assert_fails
+
+
+@pytest.fixture
+def steer(generate, invoke, fitted, tmp_path):
+    """Generate ``tmp_path/run``, 6 frames in 4 steps; run ``harness steer`` on it with the fitted SAE and probes."""
+    assert generate("--prompt", "C4 loud", "--trace", "--steps", "4", "--duration", "0.27").exit_code == 0
+
+    def run(*args):
+        return invoke(
+            "steer", tmp_path / "run", "--sae", fitted.sae, "--probes", fitted.probes, "--out", tmp_path / "out",
+            "--seeds", "2", "--strengths", "0.5", *args,
+        )  # fmt: skip
+
+    return run
+
+
+def test_json_keys_files_and_report(steer, tmp_path):
+    result = steer("--set", "loudness=-6dB", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    for arm in ("baseline", "steered", "control"):
+        assert set(document[arm]) == {"audio", "trace"}
+        assert (tmp_path / "out" / arm / "audio.wav").is_file()
+    for effect in document["effect"].values():
+        assert set(effect) == {"baseline", "steered", "control", "unit", "target", "reached"}
+    assert document["effect"]["loudness"]["target"] == pytest.approx(document["effect"]["loudness"]["baseline"] - 6)
+    assert document["report"] == str(tmp_path / "out" / "report.html")
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert "loudness" in result.stderr
+
+
+def test_words_for_people(steer):
+    result = steer("--steer", "feature:3*2")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    assert [line.split()[0] for line in result.stdout.splitlines()[:4]] == ["property", "pitch", "loudness", "timbre"]
+
+
+@pytest.mark.parametrize(
+    ("given", "phrase"),
+    [
+        ((), "--set"),
+        (("--set", "feature:3*2"), "--steer"),
+        (("--set", "brightness=+3"), "brightness"),
+        (("--set", "pitch=+nan"), "expected a number"),
+        (("--set", "pitch=+3st@t:0.5-2"), "0 to 1"),
+        (("--steer", "feature:99999*2"), "no feature 99999"),
+        (("--set", "loudness=-6dB", "--seeds", "0"), "--seeds"),
+    ],
+)
+def test_bad_arguments_leave_nothing(steer, tmp_path, given, phrase):
+    result = steer(*given)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "error: " in result.stderr
+    assert phrase in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_taken_folder_and_a_missing_run_are_refused(steer, invoke, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    assert_fails(steer("--set", "loudness=-6dB"), 1, "not empty")
+    assert_fails(
+        invoke("steer", tmp_path / "none", "--set", "pitch=+3st", "--out", tmp_path / "o"), 2, "does not exist"
+    )
