@@ -50,7 +50,7 @@ class Published:
     generator: str | None = None
     """Registered generator that loads it; None for a part of other models."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What the weights cannot tell: keyword arguments of the generator's ``from_pretrained``."""
+    """What no weights tell; the generator looks it up by the repository's name in the path."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Repositories it cannot do without; the name is the keyword argument that takes their folder."""
     companions: tuple[str, ...] = ()
@@ -96,6 +96,9 @@ PUBLISHED: dict[str, Published] = {
     ),
 }
 """Hub id -> what is known of it; a new row is all that ``harness models`` needs."""
+
+PUBLISHED_FILES: dict[str, str] = {"cfm_model.pt": "diffrhythm"}
+"""File by which a folder is known without a ``generator.json`` -> the registered generator that loads it."""
 
 DEFAULTS: dict[str, str] = {"diffrhythm": "ASLP-lab/DiffRhythm-1_2"}
 """Registered generator -> the published model it stands for when no weights are named."""
