@@ -1,8 +1,10 @@
-"""Finding and loading what ``--generator`` names: a registered generator, or a folder ``save_pretrained`` wrote."""
+"""Finding and loading what ``--generator`` names: a registered generator, a published model, or a folder of weights."""
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +14,75 @@ from generators import GENERATORS
 from generators.base import Generator
 from generators.codecs import CODECS
 from generators.codecs.base import Codec
+from generators.diffusers_audio import PREFIX, names_pipeline
 from generators.folder import GENERATOR_FILE, read_config
+from generators.published import DEFAULTS, PUBLISHED, PUBLISHED_FILES
 from harness import registry
 from harness.errors import InputError
+from harness.hub import cache
+from harness.memory import enough_memory
 from harness.store.reader import Trace
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def load_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
-    """Load a generator by its registered name or from a folder with a ``generator.json``.
+def load_generator(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    settings: Mapping[str, Any] | None = None,
+) -> Generator:
+    """Load a generator; nothing is downloaded.
 
-    A registered name wins over a folder of the same name; write ``./name`` for the folder. Raises ``InputError`` for
-    an unknown name, device or dtype, ``CheckpointError`` for a faulty folder.
+    A registered name wins over a folder of the same name; write ``./name`` for the folder.
+
+    Parameters
+    ----------
+    name
+        A registered name, a folder with a ``generator.json`` or published files, or a published model's hub id.
+    weights
+        Folder that a registered generator is loaded from, instead of its default.
+    device, dtype
+        Where, and as what type.
+    settings
+        What the generator's own ``from_pretrained`` takes besides.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, device, dtype or setting.
+    HarnessError
+        For a published model that is not on this machine, and a device with too little memory.
+    CheckpointError
+        For a faulty folder.
     """
-    kind, folder = _locate(name)
     if dtype not in DTYPES:
         raise InputError(registry.unknown("dtype", dtype, list(DTYPES)))
     check_device(device)
-    generator: Generator = kind.from_pretrained(folder, device=device, dtype=DTYPES[dtype])
+    kind, path, name, parts = _locate(name, weights)
+    given = {**parts, **(settings or {})}
+    known = set(inspect.signature(kind.from_pretrained).parameters) - {"path", "device", "dtype"}
+    for key in given:
+        if key not in known:
+            raise InputError(f"{name} has no setting {key!r} to be loaded with; it has {', '.join(known) or 'none'}")
+    with enough_memory(device):
+        generator: Generator = kind.from_pretrained(path, device=device, dtype=DTYPES[dtype], **given)
+    if name in PUBLISHED:
+        generator.id = name
     return generator
 
 
 def load_codec(name: str) -> Codec:
-    """Load a registered codec with its default weights. Raises ``InputError`` for an unknown name."""
+    """Load a registered codec with its default weights, or ``diffusers:`` and the id or folder of a pipeline.
+
+    Raises ``InputError`` for an unknown name, ``CheckpointError`` for a pipeline without a codec that is known.
+    """
+    if name.startswith(PREFIX):
+        from generators.diffusers_audio.load import load_codec as load_codec_of_pipeline  # heavy: diffusers
+
+        return load_codec_of_pipeline(name.removeprefix(PREFIX))
     kind = registry.find("codecs", CODECS, name)
     codec: Codec = kind.from_pretrained() if hasattr(kind, "from_pretrained") else kind()
     return codec
@@ -43,7 +90,8 @@ def load_codec(name: str) -> Codec:
 
 def load_codec_of(trace: Trace) -> Codec:
     """Load the codec of the generator a trace was made with, onto the CPU; ``require_codec`` says if it still fits."""
-    return load_generator(trace.generator_id).codec
+    pipeline = trace.codec_id.startswith(PREFIX)
+    return load_codec(trace.codec_id) if pipeline else load_generator(trace.generator_id).codec
 
 
 def require_codec(trace: Trace, codec: Codec) -> None:
@@ -56,16 +104,41 @@ def require_codec(trace: Trace, codec: Codec) -> None:
         )
 
 
-def _locate(name: str) -> tuple[Any, Path | None]:
-    """Class and folder (None = the default weights) of a generator."""
+def _locate(name: str, weights: str | Path | None) -> tuple[Any, Path | None, str, dict[str, Path]]:
+    """Class, folder (None = the weights it ships with), name to go by, and folders of further parts."""
     known = registry.table("generators", GENERATORS)
+    if name not in known and name in PUBLISHED:
+        return _published(name)
+    if name not in known and names_pipeline(name):
+        return registry.find("generators", GENERATORS, "diffusers"), Path(name), name, {}
     if name not in known and (os.sep in name or Path(name).is_dir()):
-        folder = Path(name)
-        if not folder.is_dir():
-            raise InputError(f"there is no generator folder {name}; give a folder that holds {GENERATOR_FILE}")
-        registered, _ = read_config(folder)
-        return registry.find("generators", GENERATORS, registered), folder
-    return registry.find("generators", GENERATORS, name), None
+        if weights is not None:
+            raise InputError(f"--generator {name} names a folder already; give --weights with a registered name")
+        return registry.find("generators", GENERATORS, _registered(Path(name))), Path(name), name, {}
+    kind = registry.find("generators", GENERATORS, name)
+    if weights is not None:
+        return kind, Path(weights), name, {}
+    return _published(DEFAULTS[name]) if name in DEFAULTS else (kind, None, name, {})
+
+
+def _published(name: str) -> tuple[Any, Path, str, dict[str, Path]]:
+    """Find a published model's files in the hub's cache."""
+    entry = PUBLISHED[name]
+    if entry.generator is None:
+        raise InputError(f"{name} ({entry.what}) is a part of other models; 'harness models list' shows which there are")
+    parts = {argument: cache.require(other) for argument, other in entry.parts.items()}
+    return registry.find("generators", GENERATORS, entry.generator), cache.require(name), name, parts
+
+
+def _registered(folder: Path) -> str:
+    """Name of the generator whose weights a folder holds."""
+    if not folder.is_dir():
+        raise InputError(f"there is no generator folder {folder}; give a folder that holds {GENERATOR_FILE}")
+    if not (folder / GENERATOR_FILE).is_file():
+        for file, name in PUBLISHED_FILES.items():
+            if (folder / file).is_file():
+                return name
+    return read_config(folder)[0]
 
 
 def check_device(device: str) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 from generators.base import CheckpointError
 from generators.codecs.base import Codec
+from generators.diffusers_audio import PREFIX
 from generators.diffusers_audio.mel_codec import MelCodec
 from generators.diffusers_audio.wave_codec import VAES, WaveCodec
 
-PREFIX = "diffusers:"
-"""In front of the id or folder of a pipeline, this names its codec."""
 PARTS = ("vae", "vocoder")
 """Components of a pipeline that a codec is made of."""
 

@@ -18,10 +18,8 @@ from torch import nn
 
 from generators.base import CheckpointError, RequestError
 from generators.codecs.base import Codec
+from generators.diffusers_audio import INDEX
 from generators.diffusers_audio.codecs import PARTS, codec_of, decodes_audio
-
-INDEX = "model_index.json"
-"""What marks a folder in diffusers' layout."""
 
 
 def load_pipeline(
@@ -101,7 +99,7 @@ def _fetch_index(source: str) -> Path:
             "the hub has no model of this name that you may see; check the spelling, or log in with `hf auth login`"
         )
     except errors.LocalEntryNotFoundError:
-        reason = "it is not in the cache and the hub cannot be reached; go online once, or give a folder"
+        reason = "there is no such folder, it is not in the hub's cache, and the hub cannot be reached; go online once"
     except errors.EntryNotFoundError:
         reason = f"it holds no {INDEX}, so it is not in diffusers' layout"
     except errors.HFValidationError:

@@ -74,6 +74,8 @@ def command(
     prompts: tuple[str, ...],
     prompts_file: BinaryIO | None,
     generator: str,
+    weights: Path | None,
+    load_settings: dict[str, Any],
     steps: int | None,
     guidance_scale: float | None,
     duration: float | None,
@@ -110,6 +112,7 @@ def command(
     runs.check_output(out, force=force)
 
     from generators.base import GenerationRequest
+    from harness.forecast import announcements
     from harness.models import load_generator
     from harness.pipeline import run
 
@@ -126,7 +129,11 @@ def command(
         for text in texts
         for seed in song.seeds
     ]
-    model = load_generator(generator, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    if trust_remote_code:
+        load_settings["trust_remote_code"] = True
+    model = load_generator(generator, weights=weights, device=device, dtype=dtype, settings=load_settings)
+    for sentence in announcements(model, requests):
+        say(sentence)
     with progress_bar() as progress:
         try:
             results = run(

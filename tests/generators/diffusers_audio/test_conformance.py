@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
 from generators.base import GenerationRequest
 from generators.diffusers_audio.generator import DiffusersGenerator
 from generators.testing import GeneratorTests
-from tests.generators.diffusers_audio.tiny import TINY
+from tests.generators.diffusers_audio.tiny import generator
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-
-
-@functools.cache
-def tiny(name: str) -> DiffusersGenerator:
-    return DiffusersGenerator(TINY[name](), name)
 
 
 class Pipelines(GeneratorTests):
@@ -24,7 +17,7 @@ class Pipelines(GeneratorTests):
     guidance = 3.0
 
     def generator(self) -> DiffusersGenerator:
-        return tiny(self.name)
+        return generator(self.name)
 
     def request(self) -> GenerationRequest:
         return GenerationRequest(

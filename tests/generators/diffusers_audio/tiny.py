@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,8 @@ import transformers
 from diffusers import DiffusionPipeline
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
+
+from generators.diffusers_audio.generator import DiffusersGenerator
 
 WORDS = ["<pad>", "<s>", "</s>", "<unk>", "<mask>", "a", "soft", "loud", "drone", "noise", "of", "rain"]
 
@@ -383,3 +386,9 @@ TINY: dict[str, Callable[[], DiffusionPipeline]] = {
     "audioldm": audioldm,
     "musicldm": musicldm,
 }
+
+
+@functools.cache
+def generator(name: str) -> DiffusersGenerator:
+    """A pipeline of ``TINY`` as a generator, built once in a process."""
+    return DiffusersGenerator(TINY[name](), name)
