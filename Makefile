@@ -25,8 +25,9 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev ## Run every benchmark; each writes benchmarks/results/NAME.json
-	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
-	    echo "== $$script"; $(BIN)/python $$script --out benchmarks/results/$$(basename $$script .py).json $(ARGS); \
+	set -e; for script in $$(grep -l '"--out"' benchmarks/*.py); do \
+	    name=$$(basename $$script .py); \
+	    echo "== $$name"; $(BIN)/python -m benchmarks.$$name --out benchmarks/results/$$name.json $(ARGS); \
 	done
 
 docs: $(VENV)/.installed-dev ## Rewrite the generated pages (docs/cli.md)
