@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from analysis.disentanglement.entropy import FloatArray, entropy, mutual_information
 from analysis.disentanglement.importance import importance
 
-FEWEST_ROWS = 12
+FEWEST_ROWS = 8
 """Rows that a split needs for a regression to mean anything."""
 
 

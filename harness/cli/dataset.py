@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.codec import codec_options
 from harness.cli.console import answer, progress_bar, say
 from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.values import integers, numbers, words
 
 if TYPE_CHECKING:
     from harness.datasets.build import Build
-    from harness.datasets.format import Pool
+    from harness.datasets.format import Plan, Pool
 
 
 @click.group("dataset")
@@ -24,7 +25,7 @@ def command() -> None:
 
 @command.command("build")
 @click.argument("paths", metavar="[PATHS]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--codec", "codec_name", default="mini", show_default=True, metavar="NAME", help="See 'harness list'.")
+@codec_options
 @click.option("--encoder", metavar="ID|DIR", help="Instead: hidden layers of an audio encoder of transformers.")
 @click.option(
     "--layers", callback=integers, metavar="N,N", help="Which: n is what its n-th block gives, 0 what goes in."
@@ -71,7 +72,7 @@ def command() -> None:
 @debug_option
 def build(
     paths: tuple[Path, ...],
-    codec_name: str,
+    codec: dict[str, Any],
     encoder: str | None,
     layers: tuple[int, ...],
     pool: Pool,
@@ -103,6 +104,7 @@ def build(
         raise click.UsageError("--labels are of audio files; they do not go with --from-traces or --rendered")
     if not paths and not rendered:
         raise click.UsageError("nothing to build from; give files or folders, or --rendered")
+    from harness.codecs import CodecSpec
     from harness.datasets.build import build as build_dataset
     from harness.datasets.encoders import encoder_sources
     from harness.datasets.labels import read_labels
@@ -113,7 +115,7 @@ def build(
     elif from_traces:
         sources = trace_sources(paths, properties, hook_point, times, seed)
     else:
-        sources = audio_sources(paths, codec_name, properties, seed, rendered=rendered or 0)
+        sources = audio_sources(paths, CodecSpec(**codec), properties, seed, rendered=rendered or 0)
     classes = read_labels(labels, [Path(unit.name) for unit in sources.units]) if labels else None
     options: dict[str, Any] = {"workers": workers, "strict": strict, "force": force, "classes": classes}
     with progress_bar() as progress:
@@ -121,14 +123,14 @@ def build(
             result = build_dataset(*sources, out, **options, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command continues where it stopped") from None
-    documents = [_document(path, result) for path in result.paths]
+    documents = [_document(path, result, sources.plan) for path in result.paths]
     answer(documents[0] if len(documents) == 1 else {"datasets": documents})
     for document in documents:
         _show(document)
     _show_rest(result)
 
 
-def _document(path: Path, result: Build) -> dict[str, Any]:
+def _document(path: Path, result: Build, plan: Plan) -> dict[str, Any]:
     from harness.datasets.reader import open_dataset
 
     with open_dataset(path) as dataset:
@@ -137,7 +139,7 @@ def _document(path: Path, result: Build) -> dict[str, Any]:
         return {
             "dataset": str(path),
             "source": dataset.source.to_json(),
-            "properties": list(dataset.properties),
+            "properties": list(plan.properties),
             "classes": {name: sorted(set(values) - {""}) for name, values in dataset.classes.items()},
             "files": files,
             "rows": rows,

@@ -93,6 +93,63 @@ def paek2025(
     _closing(untrained, document["report"])
 
 
+@command.command("mariotte2025")
+@audio_option
+@click.option(
+    "--encoder", "encoders", multiple=True, metavar="ID|DIR", help="Instead of the paper's four kinds; several times."
+)
+@click.option("--labels", default="folders", show_default=True, metavar="CSV|folders", help="What each file is.")
+@click.option("--label", metavar="NAME", help="Class label to tell apart.  [default: technique, or the first]")
+@small_option
+@untrained_option
+@device_option
+@workers_option
+@dry_run_option
+@out_option
+@json_option
+@debug_option
+def mariotte2025(
+    audio: tuple[Path, ...],
+    encoders: tuple[str, ...],
+    labels: str,
+    label: str | None,
+    small: bool,
+    untrained: bool,
+    device: str,
+    workers: int,
+    dry_run: bool,
+    out: Path,
+) -> None:
+    """SAEs of audio encoders' layers, class probes, disentanglement (Mariotte et al., arXiv 2509.24793).
+
+    --audio is VocalSet's folder, or any files with --labels. An interrupted study is continued by the same command.
+    """
+    if not audio:
+        raise click.UsageError("nothing to study; give --audio with VocalSet's folder, or other labelled files")
+    from harness.models import check_device
+    from harness.reproduce import mariotte2025 as study_of
+    from harness.reproduce import mariotte2025_report
+
+    check_device(device)
+    scale = study_of.SMALL if small else study_of.FULL
+    study = study_of.Study(audio, encoders or study_of.ENCODERS, labels, label, scale, untrained, device)
+    estimate = study_of.measure(study)
+    if _announced(estimate, out, only=dry_run):
+        return
+    with progress_bar() as progress:
+        try:
+            results = study_of.reproduce(study, out, workers=workers, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(INTERRUPTED) from None
+    document = mariotte2025_report.write(results, out)
+    answer({**document, "estimate": estimate.to_json()})
+    for head, rows in (mariotte2025_report.sparsity_table(results), mariotte2025_report.disentanglement_table(results)):
+        table(head, rows)
+    for note in results.inputs.left_out:
+        say(note)
+    _closing(untrained, document["report"])
+
+
 def _announced(estimate: Estimate, out: Path, *, only: bool) -> bool:
     """Say what it will take, refuse a full disk, and say whether that was all."""
     say(estimate.sentence())

@@ -157,12 +157,13 @@ def task_of(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
 
 
 def _class_task(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
-    labels = dataset.class_of(name)[frames.rows]
-    names = sorted(set(labels.tolist()) - {""})
+    """Number the classes that training files have; what no training file has cannot be learnt and is left out."""
+    labels, split = dataset.class_of(name)[frames.rows], dataset.split[frames.rows]
+    names = sorted(set(labels[split == "train"].tolist()) - {""})
     number = {label: float(index) for index, label in enumerate(names)}
     values = np.array([number.get(label, np.nan) for label in labels.tolist()])
     bins = Bins(tuple(np.arange(max(len(names), 1) + 1) - 0.5), open_ended=False)
-    return ProbeTask(name, "class", 0.0, bins, values, dataset.groups[frames.rows], dataset.split[frames.rows])
+    return ProbeTask(name, "class", 0.0, bins, values, dataset.groups[frames.rows], split)
 
 
 @torch.inference_mode()

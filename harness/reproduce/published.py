@@ -15,6 +15,15 @@ PAEK: Mapping[str, Mapping[str, Range]] = {
 PAEK_EMERGENCE: Mapping[str, str] = {"pitch": "near step 21", "timbre": "near step 25", "loudness": "last"}
 """Property -> when it converges in DiffRhythm, over 500 prompts of 32 steps (arXiv 2510.23802)."""
 
+MARIOTTE: Mapping[tuple[str, int], str] = {
+    ("hubert", 3): "0.73",
+    ("wavlm", 1): "0.725",
+    ("hubert", 12): "0.55–0.60",
+    ("wavlm", 12): "0.55–0.60",
+}
+"""Encoder and layer -> accuracy for VocalSet's techniques (arXiv 2509.24793). Quoted from a public reading note on the
+paper, not checked against the paper itself."""
+
 
 def as_range(values: Range | None) -> str:
     """Write a range, or a dash for what is not known."""

@@ -74,7 +74,7 @@ def test_rows_without_a_factor_are_left_out():
         ({"factors": FACTORS[:5]}, "are needed"),
         ({"names": ["a"]}, "are needed"),
         ({"base": 2}, "base 2 is smaller"),
-        ({"split": np.full(N, "train")}, "at least 12 clips"),
+        ({"split": np.full(N, "train")}, "at least 8 clips"),
     ],
 )
 def test_bad_input(change, words):

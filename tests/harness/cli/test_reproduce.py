@@ -35,6 +35,8 @@ def test_a_dry_run_writes_nothing(invoke, audio, tmp_path):
         (["paek2025", "--codec", "nimi", "--rendered", "2"], "unknown codec 'nimi'"),
         (["paek2025", "--captions", "x.csv"], "give --generator too"),
         (["paek2025", "--device", "gpu"], "unknown device"),
+        (["mariotte2025"], "VocalSet's folder"),
+        (["mariotte2025", "--audio", "missing"], "missing does not exist"),
     ],
     ids=" ".join,
 )
