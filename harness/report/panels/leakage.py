@@ -52,6 +52,7 @@ def _matrix(context: PairedContext) -> Figure:
             in_spreads.astype(np.float32),
             "spreads between seeds",
             zmin=0,
+            zmax=max(1.0, float(np.nanmax(in_spreads, initial=0.0))),
             text=text,
             texttemplate="%{text}",
             hovertemplate="%{y}, %{x}: %{z:.2f} spreads, %{text}<extra></extra>",
