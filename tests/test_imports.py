@@ -16,6 +16,7 @@ LAYERS = {
     "errors": 0,
     "pipeline": 2,
     "sweep": 2,
+    "compare": 2,
     "report": 2,
     "steering": 2,
     "reproduce": 2,

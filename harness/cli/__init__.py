@@ -22,6 +22,7 @@ COMMANDS = {
     "sae": "harness.cli.sae:command",
     "reproduce": "harness.cli.reproduce:command",
     "models": "harness.cli.models:command",
+    "compare-steps": "harness.cli.compare_steps:command",
     "list": "harness.cli.list:command",
     "doctor": "harness.cli.doctor:command",
 }

@@ -1,0 +1,75 @@
+"""``harness compare-steps``: the same prompt and noise with several step counts and schedulers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.console import answer, progress_bar, say, table
+from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.values import FiniteRange, check_prompts, integers, parse_settings, words
+
+
+@click.command("compare-steps")
+@click.option("--prompt", "prompts", callback=check_prompts, multiple=True, required=True, help="What to generate.")
+@click.option("--steps", callback=integers, default="8,16,32", show_default=True, metavar="N,...", help="Step counts.")
+@click.option("--schedulers", callback=words, metavar="A,...", help="Classes of diffusers.")
+@click.option("--generator", default="mini", show_default=True, metavar="NAME|DIR|ID", help="See 'harness list'.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, metavar="N", help="Of the noise."
+)
+@click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
+@click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
+@click.option(
+    "--set",
+    "settings",
+    callback=parse_settings,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the generator's own.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the comparison.")
+@force_option
+@json_option
+@debug_option
+def command(
+    prompts: tuple[str, ...],
+    steps: tuple[int, ...],
+    schedulers: tuple[str, ...],
+    generator: str,
+    seed: int,
+    guidance_scale: float | None,
+    duration: float | None,
+    settings: dict[str, Any],
+    device: str,
+    out: Path,
+    force: bool,
+) -> None:
+    """Sample one request in several ways and put what each step knows on one axis, t and log-SNR.
+
+    All start from the same noise. The table and the page say how far the clean estimates, and the properties that can
+    be decoded from them, depend on the number of steps and on the scheduler.
+    """
+    if len(prompts) != 1:
+        raise click.UsageError("give one --prompt; what is compared is how it is sampled")
+    from generators.base import GenerationRequest
+    from harness.compare import TABLE, arms_of, compare
+    from harness.models import load_generator
+    from harness.report.compare_page import build_compare_report
+
+    arms = arms_of(steps, schedulers)
+    request = GenerationRequest(
+        prompts[0], duration_s=duration, guidance_scale=guidance_scale, seed=seed, options=settings
+    )
+    model = load_generator(generator, device=device)
+    with progress_bar() as progress:
+        found = compare(model, request, arms, out, force=force, progress=progress)
+    report = build_compare_report(found, out)
+    answer({**found.to_json(), "table": str(out / TABLE), "report": str(report.path)})
+    rows = [[name, f"{found.spread(name).mean():.3f}", f"{found.spread(name).max():.3f}"] for name in found.measures]
+    table(["differs at the same t", "mean", "max"], rows)
+    say(f"  {found.finding}")
+    say(str(report.path))
