@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from generators.base import GenerationRequest
+from generators.base import GenerationRequest, Generator
+from generators.testing import GeneratorTests
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending" / "generator.md"
 
 
-def run_blocks(page: Path) -> dict[str, Any]:
-    """Execute every python block of a page in one namespace."""
-    names: dict[str, Any] = {"__name__": page.stem}
-    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+"""Every python block of the page."""
+
+
+def run_blocks() -> dict[str, Any]:
+    """Execute the blocks in one namespace."""
+    names: dict[str, Any] = {"__name__": PAGE.stem}
+    for block in BLOCKS:
+        exec(compile(block, str(PAGE), "exec"), names)
     return names
 
 
-NAMES = run_blocks(PAGE)
+NAMES = run_blocks()
 TestDriftGenerator = NAMES["TestDriftGenerator"]
+
+
+class TestHumGenerator(GeneratorTests):
+    def generator(self) -> Generator:
+        return cast(Generator, NAMES["HumGenerator"].from_pretrained())
+
+
+def test_short_example_is_short() -> None:
+    block = next(text for text in BLOCKS if "class HumGenerator" in text)
+    lines = [line for line in block[block.index("class HumGenerator") :].splitlines() if line.strip()]
+    assert len(lines) <= 15
 
 
 def test_example_follows_its_prompt() -> None:
