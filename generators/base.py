@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -123,6 +124,8 @@ class Generator(ABC):
     """Registered name, hub id or folder name: what a user would type to get this generator again."""
     codec: Codec
     denoiser: nn.Module
+    licences: Mapping[str, str] = MappingProxyType({})
+    """Source -> licence of weights that others published; empty for weights of ours or of a user's own."""
 
     @classmethod
     @abstractmethod
@@ -155,6 +158,10 @@ class Generator(ABC):
     def generate(self, request: GenerationRequest, hooks: Sequence[StepHook] = ()) -> Generation:
         """Generate one request; hooks see tensors with B = 1 and are called in the order given."""
         return self.generate_batch([request], hooks)[0]
+
+    def flops(self, request: GenerationRequest) -> float | None:
+        """Count the floating-point operations of all network calls for a request; None where nobody has counted."""
+        return None
 
     def hook_points(self) -> tuple[str, ...]:
         """Names at which hooks can be attached: the sampler's own three, then every module path of the denoiser."""

@@ -125,7 +125,9 @@ def _published(name: str) -> tuple[Any, Path, str, dict[str, Path]]:
     """Find a published model's files in the hub's cache."""
     entry = PUBLISHED[name]
     if entry.generator is None:
-        raise InputError(f"{name} ({entry.what}) is a part of other models; 'harness models list' shows which there are")
+        raise InputError(
+            f"{name} ({entry.what}) is a part of other models; 'harness models list' shows which there are"
+        )
     parts = {argument: cache.require(other) for argument, other in entry.parts.items()}
     return registry.find("generators", GENERATORS, entry.generator), cache.require(name), name, parts
 

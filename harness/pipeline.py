@@ -24,6 +24,7 @@ from harness.files import write_json
 from harness.interventions import to_json
 from harness.interventions.base import Intervention
 from harness.interventions.bind import BoundIntervention, bind
+from harness.memory import enough_memory
 from harness.store.reader import open_trace
 from harness.tracing import Tracer
 
@@ -173,15 +174,18 @@ def _generate(
     tracer: Callable[..., Tracer] | None,
 ) -> list[Generation]:
     """Generate one batch, recording it where a tracer is given, and remove what an earlier run left in the folders."""
+    device = next((parameter.device for parameter in generator.denoiser.parameters()), "cpu")
     if tracer is None:
         for folder in folders:
             runs.clear(folder)
-        return generator.generate_batch(requests, [*interventions, *hooks])
+        with enough_memory(device):
+            return generator.generate_batch(requests, [*interventions, *hooks])
     paths = [folder / runs.TRACE for folder in folders]
     with tracer(requests, paths, interventions=interventions) as recording:
         for folder in folders:
             runs.clear(folder, keep=(runs.TRACE,))
-        generations = generator.generate_batch(requests, [*interventions, *hooks, recording])
+        with enough_memory(device):
+            generations = generator.generate_batch(requests, [*interventions, *hooks, recording])
         recording.finish(generations)
     return generations
 

@@ -42,7 +42,12 @@ def describe(generator: Generator) -> dict[str, Any]:
     """Everything about ``generator`` and its surroundings that belongs beside a result, as JSON-ready values."""
     device = next((str(parameter.device) for parameter in generator.denoiser.parameters()), "cpu")
     return {
-        "generator": {"id": generator.id, "weights_sha256": generator.weights_sha256, "device": device},
+        "generator": {
+            "id": generator.id,
+            "weights_sha256": generator.weights_sha256,
+            "device": device,
+            "licences": dict(generator.licences),
+        },
         "codec": {"id": generator.codec.id, "weights_sha256": generator.codec.weights_sha256},
         "versions": versions(),
         "hardware": hardware(device),

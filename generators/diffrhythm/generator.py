@@ -22,6 +22,7 @@ from generators.base import (
 )
 from generators.codecs.base import Codec
 from generators.diffrhythm.codec import load_codec, save_codec
+from generators.diffrhythm.cost import call_flops
 from generators.diffrhythm.editing import check_recording, edit_ranges, encode_recording
 from generators.diffrhythm.lengths import SongLengths
 from generators.diffrhythm.load import load_transformer
@@ -257,6 +258,11 @@ class DiffRhythmGenerator(Generator):
                 "licences": self.licences,
             },
         )
+
+    def flops(self, request: GenerationRequest) -> float:
+        """Count the floating-point operations of all network calls for a request."""
+        plan = self.plan(request)
+        return (len(plan.times) - 1) * len(plan.branches) * call_flops(self.denoiser.config, plan.frames)
 
     def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
         """Generate requests that share one plan; hooks see the whole batch."""

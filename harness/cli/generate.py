@@ -14,6 +14,7 @@ from harness import runs
 from harness.cli.console import answer, progress_bar, quoted, say
 from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.song import Song, song_options
+from harness.cli.steering import Steering, steering_options
 from harness.cli.values import FiniteRange, check_prompts, parse_settings, read_prompts
 
 if TYPE_CHECKING:
@@ -30,7 +31,21 @@ if TYPE_CHECKING:
     default="mini",
     show_default=True,
     metavar="NAME|DIR|ID",
-    help="See 'harness list'; ID is of the hub.",
+    help="See 'harness list'; ID is of the hub, see 'harness models list'.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to load the named generator from.",
+)
+@click.option(
+    "--load",
+    "load_settings",
+    callback=parse_settings,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the generator takes when it is loaded, such as attention=causal.",
 )
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates, 2 to 1000.")
 @click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
@@ -44,6 +59,7 @@ if TYPE_CHECKING:
     help="A setting of the generator's own.",
 )
 @song_options
+@steering_options
 @click.option("--trace/--no-trace", default=None, help="Record every step; on with --report and --hidden.")
 @click.option("--report", is_flag=True, help="Build the HTML report from the trace.")
 @click.option("--hidden", multiple=True, metavar="PATTERN", help="Also record modules whose path matches.")
@@ -81,6 +97,7 @@ def command(
     duration: float | None,
     settings: dict[str, Any],
     song: Song,
+    steering: Steering,
     trace: bool | None,
     report: bool,
     hidden: tuple[str, ...],
@@ -108,6 +125,7 @@ def command(
         raise click.UsageError("--report and --hidden need the trace; leave --no-trace out")
     if open_report and not report:
         raise click.UsageError("--open needs --report")
+    chosen = steering.parsed()
     out = out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     runs.check_output(out, force=force)
 
@@ -132,6 +150,8 @@ def command(
     if trust_remote_code:
         load_settings["trust_remote_code"] = True
     model = load_generator(generator, weights=weights, device=device, dtype=dtype, settings=load_settings)
+    artifacts = steering.artifacts(model) if steering.wanted else None
+    chosen += steering.scripted(model, artifacts)
     for sentence in announcements(model, requests):
         say(sentence)
     with progress_bar() as progress:
@@ -147,6 +167,8 @@ def command(
                 hidden_stride=hidden_stride,
                 hidden_dtype=hidden_dtype,
                 yes=yes,
+                interventions=chosen,
+                artifacts=artifacts,
                 force=force,
                 batch_size=batch_size,
                 command=shlex.join(["harness", *sys.argv[1:]]),

@@ -87,6 +87,18 @@ _OPTIONS = (
         metavar="RANGE",
         help="Part to make anew, such as 10s-25s; may be given several times.",
     ),
+    click.option(
+        "--style-embedding",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Ready-made style: a .safetensors file with a tensor 'style', or a .npy file.",
+    ),
+    click.option(
+        "--style-audio",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="AUDIO",
+        help="Recording of 10 s or more to take the style from, instead of the prompt.",
+    ),
     click.option("--sway", type=FiniteRange(), metavar="X", help="Bend the time grid; -1 packs steps near the noise."),
 )
 
@@ -105,6 +117,8 @@ def song_options(command: Callable[..., None]) -> Callable[..., None]:
         lrc_rules: str | None,
         edit: Path | None,
         regenerate: list[list[float]] | None,
+        style_embedding: Path | None,
+        style_audio: Path | None,
         sway: float | None,
         **others: Any,
     ) -> None:
@@ -119,6 +133,8 @@ def song_options(command: Callable[..., None]) -> Callable[..., None]:
             "lrc_rules": lrc_rules,
             "edit": str(edit) if edit else None,
             "regenerate": regenerate,
+            "style_embedding": str(style_embedding) if style_embedding else None,
+            "style_audio": str(style_audio) if style_audio else None,
             "sway": sway,
         }
         song = Song(
