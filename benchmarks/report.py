@@ -3,9 +3,9 @@
     python -m benchmarks.report [--runs 200] [--out benchmarks/results/report.json]
 
 A trace of ``mini`` (5 s, 32 steps) is generated and decoded; its report is built ``--repeats`` times, imports and
-loading not counted. The page about many runs is made of copies of a shorter trace under names of their own. Chromium opens both
-pages; "interactive" is the moment at which slider, tables and buttons answer, measured by the page itself from the
-start of the navigation. Without chromium those figures are left out.
+loading not counted. The page about many runs is made of copies of a shorter trace under names of their own. Chromium
+opens both pages; "interactive" is the moment at which slider, tables and buttons answer, measured by the page itself
+from the start of the navigation. Without chromium those figures are left out.
 """
 
 from __future__ import annotations

@@ -6,14 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from harness.datasets.build import build
+from harness.datasets.reader import open_dataset
+from harness.datasets.sources import audio_sources
 from harness.decoding.artifacts import read_artifacts
 from harness.decoding.decode import decode
 from harness.decoding.storage import store
+from harness.errors import InputError
 from harness.report import context
 from harness.report.certainty import Certainty
-from harness.report.examples import from_sound
+from harness.report.examples import from_dataset, from_sound
 from harness.report.features import FeatureMaps
 from harness.report.guidance import BranchReadings, Push
 from harness.report.latents import Norms, degrees
@@ -108,6 +113,46 @@ def test_example_is_cut_where_the_feature_is_strongest():
     assert example.audio.shape == (1, 1000)
     assert 1300 <= example.audio[0, 0] <= 2200
     assert from_sound(audio, 1000, np.zeros(40, np.float32), 10.0) is None
+
+
+@pytest.fixture
+def dataset(generator, tmp_path):
+    """Clean latents of three sounds of the closed-form generator's set."""
+    codec = generator.codec
+    (tmp_path / "sounds").mkdir()
+    for index, audio in enumerate(codec.decode(generator.denoiser.latents[:3, :24]).numpy()):
+        soundfile.write(tmp_path / "sounds" / f"{index}.wav", audio.T, codec.sample_rate_hz, subtype="FLOAT")
+    build(*audio_sources([tmp_path / "sounds"], "closed-form", ("loudness",)), tmp_path / "latents.h5")
+    with open_dataset(tmp_path / "latents.h5") as opened:
+        yield opened
+
+
+def test_data_set_gives_density_and_the_sound_a_feature_is_strongest_in(dataset, generator, artifacts):
+    codec, rows = generator.codec, dataset.rows()[:]
+    with torch.no_grad():
+        code = artifacts.sae.encode(torch.from_numpy(rows)).numpy()
+    used = int(code.max(axis=0).argmax())
+    never = int((code == 0).all(axis=0).argmax())
+    found = from_dataset(dataset, artifacts, codec, np.array([used, never]))
+    assert [each.density for each in found] == pytest.approx([(code[:, used] > 0).mean(), 0])
+    assert found[1].example is None
+    file = int(np.searchsorted(np.cumsum([f.rows for f in dataset.files]), code[:, used].argmax(), side="right"))
+    assert found[0].example.name == dataset.files[file].name
+    seconds = found[0].example.audio.shape[1] / codec.sample_rate_hz
+    assert seconds == pytest.approx(min(1, dataset.files[file].rows / codec.frame_rate_hz), abs=0.1)
+
+
+def test_a_data_set_of_another_codec_is_refused(dataset, generator, artifacts):
+    dataset.source = replace(dataset.source, model_id="other")
+    with pytest.raises(InputError, match=r"holds latents of 'other'.*give clean latents of 'closed-form'"):
+        from_dataset(dataset, artifacts, generator.codec, np.array([0]))
+
+
+def test_data_set_is_shown_in_the_table(decoded_trace, generator, artifacts, dataset):
+    gathered = context.gather(decoded_trace, generator.codec, 2, artifacts, dataset)
+    shown = features.panel(gathered).pieces[0]
+    assert "active in the data set" in shown
+    assert ".wav" in shown
 
 
 def test_path_of_three_states_keeps_their_distances(make_trace):
