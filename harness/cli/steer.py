@@ -27,10 +27,8 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--strengths",
     callback=numbers(1e-3, 100),
-    default="0.5,1.5",
-    show_default=True,
     metavar="X,...",
-    help="Doses besides 1: multiples of the change, or of the edit's strength.",
+    help="Doses besides 1: multiples of the change, or of the edit's strength.  [default: two that can be given]",
 )
 @click.option(
     "--seeds", type=click.IntRange(1, 1000), default=4, show_default=True, metavar="N", help="To average over."
@@ -85,7 +83,7 @@ def command(
             interventions,
             out,
             artifacts=find_artifacts(generator, sae, probes),
-            strengths=strengths,
+            strengths=strengths or None,
             seeds=seeds,
             force=force,
             command=shlex.join(["harness", *sys.argv[1:]]),

@@ -24,6 +24,8 @@ from harness.store.reader import Trace, open_trace
 ARMS = ("baseline", "steered", "control")
 AS_GIVEN = 1.0
 """The dose that leaves the interventions as they were given."""
+USUAL_DOSES = (0.5, 1.5, 2.0, 2 / 3, 4 / 3, 1 / 3)
+"""Others, in the order in which they are tried."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def steer_recorded(
     out: Path,
     *,
     artifacts: Artifacts | None = None,
-    strengths: Sequence[float] = (0.5, 1.5),
+    strengths: Sequence[float] | None = None,
     seeds: int = 4,
     force: bool = False,
     command: str | None = None,
@@ -84,7 +86,8 @@ def steer_recorded(
     artifacts
         SAE and probes; None = those shipped for the codec.
     strengths
-        Doses besides 1, for the dose-response; see ``dosed``.
+        Doses besides 1, for the dose-response; see ``dosed``. None = the first two of ``USUAL_DOSES`` that can be given
+        (a pitch may move in whole semitones only).
     seeds
         How many seeds: the recorded one and those after it.
     force
@@ -97,11 +100,9 @@ def steer_recorded(
     ExistsError, StorageError
         For a folder that is taken or cannot be written.
     """
-    _check(trace, generator, interventions, strengths, seeds)
+    _check(trace, generator, interventions, strengths or (), seeds)
     request = generator.resolve(GenerationRequest(**trace.request))
-    doses = {dose: dosed(interventions, dose) for dose in sorted({*strengths, AS_GIVEN})}
-    for edits in doses.values():
-        bind(edits, generator, request, artifacts)
+    doses = _doses(generator, request, interventions, artifacts, strengths)
     runs.check_output(out, force=force)
     others = [dataclasses.replace(request, seed=request.seed + more) for more in range(1, seeds)]
     count = _Counter(progress, len(doses) + 2, seeds)
@@ -189,6 +190,31 @@ def _check(
             f"{trace.path} was made with {trace.generator_id!r}, weights {trace.weights_sha256[:12]}; these are "
             f"{generator.weights_sha256[:12]}. Generate it again with the present weights"
         )
+
+
+def _doses(
+    generator: Generator,
+    request: GenerationRequest,
+    interventions: Sequence[Intervention],
+    artifacts: Artifacts | None,
+    strengths: Sequence[float] | None,
+) -> dict[float, tuple[Intervention, ...]]:
+    """Return the edits of every dose, 1 among them, ascending; all can be given."""
+    bind(interventions, generator, request, artifacts)
+
+    def can_be_given(dose: float) -> bool:
+        try:
+            bind(dosed(interventions, dose), generator, request, artifacts)
+        except InputError:
+            return False
+        return True
+
+    if strengths is None:
+        strengths = [dose for dose in USUAL_DOSES if can_be_given(dose)][:2]
+    doses = {dose: dosed(interventions, dose) for dose in sorted({*strengths, AS_GIVEN})}
+    for edits in doses.values():
+        bind(edits, generator, request, artifacts)
+    return doses
 
 
 def _dose_responses(by_dose: Mapping[float, Sequence[Comparison]]) -> dict[str, DoseResponse]:
