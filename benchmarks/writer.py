@@ -71,7 +71,10 @@ def write_trace(path: Path, layout: Layout, step: Step) -> None:
     """Write one trace from its creation to its last state, replacing the file."""
     writer = TraceWriter(path, layout, ABOUT, force=True)
     for k in range(STEPS):
-        writer.write_step(k, step.state, step.velocity, step.hidden)
+        for name, outputs in step.hidden.items():
+            for branch, values in enumerate(outputs):
+                writer.write_hidden(k, name, branch, values)
+        writer.write_step(k, step.state, step.velocity)
     writer.write_final(step.state)
     writer.close()
     sync(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,40 @@ class Record:
     """``[B, T, C]``."""
     velocity: Tensor
     """``[branches and guided, B, T, C]``."""
-    hidden: dict[str, Tensor] = field(default_factory=dict)
-    """Module path -> ``[branches, B, ..., D]``."""
     relative_norms: Tensor | None = None
     """``[interventions, B]`` float32: size of each intervention's edit, where there are any."""
     fence: Fence | None = None
     """When the copies are whole."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.x_t.nbytes + self.velocity.nbytes
+
+
+@dataclass(frozen=True)
+class HiddenState:
+    """What one module gave in one branch of one update, on the CPU."""
+
+    step: int
+    name: str
+    branch: int
+    """Position among the branches."""
+    values: Tensor
+    """``[B, ..., D]``."""
+    fence: Fence
+    """When the copy is whole."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.values.nbytes
+
+
+CAPACITY_BYTES = 48 << 20
+"""Most that waits to be written, save that one hidden state may be larger."""
+HELD_UPDATES = 3
+"""Most updates that wait: what a killed run loses."""
 
 
 class Recording:
@@ -49,15 +77,17 @@ class Recording:
             self._close_files()
             raise
         self._overflowed: set[str] = set()
-        self._background = Background(self._write)
+        self._background: Background[Record | HiddenState] = Background(
+            self._write, capacity=CAPACITY_BYTES, weight=_weight
+        )
 
     def check(self) -> None:
         """Raise what the thread failed with, if it did."""
         self._background.check()
 
-    def submit(self, record: Record) -> None:
-        """Queue one update or the final state."""
-        self._background.submit(record)
+    def submit(self, item: Record | HiddenState) -> None:
+        """Queue one hidden state, one update after all its hidden states, or the final state."""
+        self._background.submit(item)
 
     def finish(self, generations: Sequence[Generation], seconds: float) -> None:
         """Wait for the disk, store audio and notes, and mark every trace complete."""
@@ -80,18 +110,31 @@ class Recording:
         for writer in self._writers:
             writer.close()
 
-    def _write(self, record: Record) -> None:
-        if record.fence is not None:
-            record.fence.wait()
+    def _write(self, item: Record | HiddenState) -> None:
+        if item.fence is not None:
+            item.fence.wait()
+        if isinstance(item, HiddenState):
+            self._write_hidden(item)
+        else:
+            self._write_record(item)
+
+    def _write_hidden(self, state: HiddenState) -> None:
+        values = state.values.numpy()
+        if values.dtype == np.float16 and np.isinf(values).any():
+            self._overflowed.add(state.name)
+        for index, writer in enumerate(self._writers):
+            writer.write_hidden(state.step, state.name, state.branch, values[index])
+
+    def _write_record(self, record: Record) -> None:
         states, velocity = record.x_t.numpy(), record.velocity.numpy()
-        hidden = {name: outputs.numpy() for name, outputs in record.hidden.items()}
-        self._overflowed |= {
-            name for name, outputs in hidden.items() if outputs.dtype == np.float16 and np.isinf(outputs).any()
-        }
         for index, writer in enumerate(self._writers):
             if record.step == self._layout.steps:
                 writer.write_final(states[index])
             else:
-                own = {name: outputs[:, index] for name, outputs in hidden.items()}
                 norms = None if record.relative_norms is None else record.relative_norms[:, index].numpy()
-                writer.write_step(record.step, states[index], velocity[:, index], own, norms)
+                writer.write_step(record.step, states[index], velocity[:, index], norms)
+
+
+def _weight(item: Record | HiddenState) -> int:
+    """Bytes of an item; an update counts for its share of those that may wait, however small it is."""
+    return max(item.nbytes, CAPACITY_BYTES // HELD_UPDATES if isinstance(item, Record) else 0)

@@ -20,7 +20,8 @@ from generators.base import Generation, GenerationRequest, Generator, HookPoint
 from harness.capture import HIDDEN_DTYPES, Fence, HiddenCapture, dtype_name, room, snapshot, storable
 from harness.errors import ExistsError, InputError, StorageError, TraceError
 from harness.provenance import hardware, versions
-from harness.recording import Record, Recording
+from harness.recording import HiddenState, Record, Recording
+from harness.spool import Spool
 from harness.store.format import GUIDED, HiddenLayout, Layout, Metadata
 
 LARGE_BYTES = 4 << 30
@@ -96,6 +97,7 @@ class Tracer:
         self._extra = dict(extra or {})
         self._interventions = tuple(interventions)
         self._recording: Recording | None = None
+        self._first: Spool | None = None
         self._record: Record | None = None
         self._final: Tensor | None = None
         self._started_s = time.perf_counter()
@@ -127,10 +129,7 @@ class Tracer:
         if point.name == "velocity":
             self._see_velocity(record, point, value)
         elif (kept := self._capture.thin(value, len(self._paths))) is not None:
-            if point.name not in record.hidden:
-                dtype = HIDDEN_DTYPES[self._capture.dtype]
-                record.hidden[point.name] = room(kept, dtype, len(self._plan.branches))
-            snapshot(kept, record.hidden[point.name][self._names.index(point.branch or GUIDED)])
+            self._see_hidden(point, kept)
 
     def finish(self, generations: Sequence[Generation]) -> None:
         """Store audio and notes, wait for the disk, and mark the traces complete.
@@ -148,6 +147,8 @@ class Tracer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._first is not None:
+            self._first.close()
         if self._recording is None:
             return
         try:
@@ -177,6 +178,19 @@ class Tracer:
             record.relative_norms = self._relative_norms(record.step, value)
             self._submit(record, value.device)
 
+    def _see_hidden(self, point: HookPoint, kept: Tensor) -> None:
+        values = room(kept, HIDDEN_DTYPES[self._capture.dtype])
+        snapshot(kept, values)
+        state = HiddenState(
+            point.step, point.name, self._names.index(point.branch or GUIDED), values, Fence(kept.device)
+        )
+        if self._recording is not None:
+            self._recording.submit(state)
+            return
+        if self._first is None:
+            self._first = Spool(self._paths[0].parent)
+        self._first.add(state)
+
     def _relative_norms(self, step: int, value: Tensor) -> Tensor | None:
         """Copy the size of every intervention's edit at ``step``, ``[interventions, B]``."""
         if not self._interventions:
@@ -195,12 +209,15 @@ class Tracer:
 
     def _create(self, record: Record, value: Tensor) -> None:
         """Create the files, now that step 0 has shown every shape."""
+        outputs = self._first.outputs if self._first is not None else {}
         for pattern in self._capture.patterns:
-            if not fnmatch.filter(record.hidden, pattern):
+            if not fnmatch.filter(outputs, pattern):
                 raise InputError(f"no module of hidden pattern {pattern!r} returns one tensor per request; take others")
-        layout = self._layout(record.x_t.dtype, {name: outputs[0] for name, outputs in record.hidden.items()})
+        layout = self._layout(record.x_t.dtype, outputs)
         self._check_room(layout)
         self._recording = Recording(self._paths, layout, self._metadata(value), force=self._force)
+        for state in self._first.drain() if self._first is not None else ():
+            self._recording.submit(state)
 
     def _layout(self, dtype: torch.dtype, outputs: Mapping[str, Tensor] | None = None) -> Layout:
         plan, codec = self._plan, self._generator.codec

@@ -8,7 +8,7 @@ in memory (``structure.py``) and is closed before the first number arrives; ever
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,9 @@ class TraceWriter:
         step: int,
         x_t: np.ndarray[Any, Any],
         velocity: np.ndarray[Any, Any],
-        hidden: Mapping[str, np.ndarray[Any, Any]],
         relative_norms: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        """Write everything of update ``step``, then count it.
+        """Write states and velocities of update ``step``, then count it; its hidden states come before.
 
         Parameters
         ----------
@@ -62,19 +61,19 @@ class TraceWriter:
             ``[T, C]`` in the layout's dtype.
         velocity
             ``[b, T, C]`` in the same dtype, in the order of ``layout.velocities``.
-        hidden
-            Module path -> ``[branches, ..., D]``, for all modules captured at this step.
         relative_norms
             float32 ``[interventions]``, where there are any.
         """
-        for module in self.layout.hidden:
-            if module.name in hidden:
-                self._write(f"hidden/{module.name}/values", module.steps.index(step), hidden[module.name])
         if relative_norms is not None:
             self._write("interventions/relative_norm", step, relative_norms)
         self._write("velocity", step, velocity)
         self._write("x_t", step, x_t)
         self._count(step + 1)
+
+    def write_hidden(self, step: int, name: str, branch: int, values: np.ndarray[Any, Any]) -> None:
+        """Write what module ``name`` gave, ``[..., D]``, at update ``step`` in the ``branch``-th of the branches."""
+        steps = next(module.steps for module in self.layout.hidden if module.name == name)
+        self._write(f"hidden/{name}/values", steps.index(step), values, shift=branch * values.nbytes)
 
     def write_final(self, x_t: np.ndarray[Any, Any]) -> None:
         """Write the final state ``[T, C]`` and count it."""

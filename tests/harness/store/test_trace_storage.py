@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_keeps_finished_steps(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "trace.h5", SMALL, ABOUT)
     content.write(writer, 2)
     with largest_file(0), pytest.raises(StorageError, match="the 2 finished steps stay readable"):
-        writer.write_step(2, content.x_t[2], content.velocity[2], {})
+        writer.write_step(2, content.x_t[2], content.velocity[2])
     writer.close()
     with open_trace(tmp_path / "trace.h5") as trace:
         assert (trace.steps, trace.complete) == (2, False)

@@ -134,12 +134,11 @@ class Content:
     def write(self, writer: TraceWriter, steps: int | None = None) -> None:
         """Write the first ``steps`` updates (None: everything, and mark it complete)."""
         for k in range(self.layout.steps if steps is None else steps):
-            captured = {
-                module.name: self.hidden[module.name][module.steps.index(k)]
-                for module in self.layout.hidden
-                if k in module.steps
-            }
-            writer.write_step(k, self.x_t[k], self.velocity[k], captured)
+            for module in self.layout.hidden:
+                if k in module.steps:
+                    for branch, values in enumerate(self.hidden[module.name][module.steps.index(k)]):
+                        writer.write_hidden(k, module.name, branch, values)
+            writer.write_step(k, self.x_t[k], self.velocity[k])
         if steps is None:
             writer.write_final(self.x_t[-1])
             writer.finish(self.audio, 1.5, ["a note"])
