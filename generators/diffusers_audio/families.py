@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from generators.base import Branch
+if TYPE_CHECKING:
+    from generators.base import Branch
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,12 @@ FAMILIES: dict[str, Family] = {
 }
 """Pipelines whose branches and hidden layers can be seen. Any other pipeline that ends in a known codec runs as well:
 its states, guided predictions and clean estimates are seen at the scheduler."""
+
+EVERYWHERE = ("x_t", "guided velocity", "guided x1_hat")
+"""What can be seen, and changed, in every pipeline, at its scheduler."""
+
+
+def exposes(family: Family) -> tuple[str, ...]:
+    """Name what can be seen and changed in a pipeline of the table."""
+    calls = "in one call" if family.calls == 1 else "in two calls"
+    return (*EVERYWHERE, f"branches {calls}", "hidden layers")

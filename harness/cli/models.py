@@ -21,14 +21,20 @@ def command() -> None:
 @json_option
 @debug_option
 def list_() -> None:
-    """List the published models, and which are on this machine."""
+    """List the published models, which are on this machine, and the kinds of pipelines of diffusers that can be run."""
+    from generators.diffusers_audio.families import EVERYWHERE, FAMILIES, exposes
     from generators.published import PUBLISHED
 
     models = {name: _summary(name) for name in PUBLISHED}
-    answer({"models": models})
+    pipelines = {name: {"codec": family.codec, "exposes": list(exposes(family))} for name, family in FAMILIES.items()}
+    answer({"models": models, "pipelines": pipelines, "other_pipelines": list(EVERYWHERE)})
     columns = ("model", "here", "size", "licence", "what")
     rows = [(name, m["state"], m["size"], m["licence"], m["what"]) for name, m in models.items()]
     table(columns, rows, left=("what",))
+    say("")
+    kinds = [(name, kind["codec"], ", ".join(kind["exposes"])) for name, kind in pipelines.items()]
+    kinds.append(("any other with such a codec", "", ", ".join(EVERYWHERE)))
+    table(("pipeline of diffusers (hub id or folder)", "codec", "shows"), kinds, left=("codec", "shows"))
 
 
 @command.command("info")

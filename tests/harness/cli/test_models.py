@@ -79,3 +79,11 @@ def test_unknown_model(invoke):
     result = invoke("models", "info", "ASLP-lab/DiffRhythm-1_3")
     assert result.exit_code == 2
     assert "did you mean" in result.stderr
+
+
+def test_kinds_of_pipelines_are_listed(invoke):
+    document = json.loads(invoke("models", "list", "--json").stdout)
+    assert document["pipelines"]["LongCatAudioDiTPipeline"]["codec"] == "LongCat VAE"
+    assert "branches in two calls" in document["pipelines"]["LongCatAudioDiTPipeline"]["exposes"]
+    assert document["other_pipelines"] == ["x_t", "guided velocity", "guided x1_hat"]
+    assert "any other with such a codec" in invoke("models", "list").stdout
