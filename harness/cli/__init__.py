@@ -16,6 +16,7 @@ COMMANDS = {
     "report": "harness.cli.report:command",
     "steer": "harness.cli.steer:command",
     "timing": "harness.cli.timing:command",
+    "edit": "harness.cli.edit:command",
     "dataset": "harness.cli.dataset:command",
     "train-sae": "harness.cli.train_sae:command",
     "train-probes": "harness.cli.train_probes:command",

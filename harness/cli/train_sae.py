@@ -89,9 +89,10 @@ def command(
     An interrupted training is continued by the same command. With --grid each SAE gets a folder of its own in DIR.
     """
     from analysis.sae.learner import TrainConfig
+    from harness.codecs import CodecSpec
     from harness.datasets.reader import open_dataset
     from harness.fitting import saes
-    from harness.models import check_device, load_codec
+    from harness.models import check_device
 
     check_device(device)
     settings: dict[str, list[Any]] = {"arch": [arch], "width": [width], "k": [k], "sparsity": [sparsity], **grid}
@@ -100,7 +101,7 @@ def command(
             dataset.source.d_in, seed, {_FIELDS.get(key, key): values for key, values in settings.items()}
         )
         decodable = clips and dataset.source.hook_point == "latents"
-        codec = load_codec(dataset.source.model_id) if decodable else None
+        codec = CodecSpec(**(dataset.codec or {"name": dataset.source.model_id})).load() if decodable else None
         plan = TrainConfig(steps, batch_size, learning_rate, precision=precision, seed=seed)  # type: ignore[arg-type]
         try:
             trained = saes.train_saes(

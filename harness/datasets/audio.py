@@ -19,6 +19,8 @@ SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".r
 """Which files of a folder count as audio; a file that is named itself is tried whatever it is called."""
 _SIZE = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 """What libsndfile notes when a header promises more than there is."""
+LONGEST_S = 600.0
+"""Stretch that ``read_whole`` reads at once."""
 _UNKNOWN_SIZE = 0x7FFF0000
 """Sizes from here on are what programs write that do not know the length beforehand."""
 
@@ -67,6 +69,16 @@ def find_audio(paths: Sequence[Path]) -> list[AudioFile]:
         for file in inside:
             found.setdefault(file.resolve(), AudioFile(file))
     return list(found.values())
+
+
+def read_whole(path: Path) -> tuple[np.ndarray, int]:
+    """Read a file as float32 ``[channels, N]`` and its rate. Raises ``InputError`` when it cannot be used."""
+    parts: list[np.ndarray] = []
+    for clip in AudioFile(path).clips(LONGEST_S):
+        parts, sample_rate_hz = list(clip.segments), clip.sample_rate_hz
+    if not parts:
+        raise InputError(f"{path} holds no samples")
+    return np.concatenate(parts, axis=1), sample_rate_hz
 
 
 def _segments(file: soundfile.SoundFile, length: int) -> Iterator[np.ndarray]:

@@ -15,10 +15,10 @@ from analysis import properties
 from analysis.probes.splits import split_of
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
+from harness.codecs import CodecSpec
 from harness.datasets.build import Unit
 from harness.datasets.format import FileRecord, Part, Plan, Pool
 from harness.errors import InputError
-from harness.models import load_codec
 
 SEGMENT_FRAMES = 1280
 """Latent frames encoded at once (a minute of ``mini``): longer inputs are cut, so that memory stays bounded."""
@@ -105,12 +105,12 @@ class ClipCollector(ABC):
 class AudioCollector(ClipCollector):
     """Encodes audio with a codec."""
 
-    codec_name: str
+    spec: CodecSpec
     plan: Plan
 
     @cached_property
     def _codec(self) -> Codec:
-        return load_codec(self.codec_name)
+        return self.spec.load()
 
     @property
     def segment_frames(self) -> int:

@@ -14,7 +14,7 @@ from analysis.probes.splits import DEFAULT_SPLIT
 from analysis.source import Source
 
 FORMAT = "audio-diffusion-dataset"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 SPLITS = ("train", "validation", "test")
 """Splits in the order their rows stand in the file."""
 
@@ -51,6 +51,8 @@ class Plan:
     """Seed of the split."""
     pool: Pool = "frames"
     """``mean``: one row an input, the mean over its frames."""
+    codec: Mapping[str, Any] | None = None
+    """How the codec of latents was loaded (``harness.codecs.CodecSpec``); None for other vectors."""
     layers: tuple[str, ...] = ()
     """Hook points whose vectors were collected side by side, to become a data set each; empty = the source alone."""
 

@@ -68,6 +68,8 @@ class Dataset:
                 Skipped(*pair) for pair in zip(*(_texts(skipped[n]) for n in ("name", "reason")), strict=True)
             ]
             """Inputs that were left out, and why."""
+            self.codec: dict[str, Any] | None = plan.get("codec")
+            """How the codec of latents was loaded; None for other vectors, and in files older than format 1.2."""
             self.pool: str = plan.get("pool", "frames")
             """``mean`` when a row is the mean over a file's frames."""
             self.classes: dict[str, list[str]] = {

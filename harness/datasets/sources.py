@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from analysis import properties
 from analysis.source import Source
+from harness.codecs import CodecSpec
 from harness.datasets.audio import find_audio
 from harness.datasets.build import Collector, Unit
 from harness.datasets.collect import AudioCollector
 from harness.datasets.format import Plan
 from harness.datasets.rendered import rendered_units
 from harness.datasets.traces import TraceCollector, find_traces, trace_source
-from harness.models import load_codec
 from harness.store.reader import open_trace
 
 
@@ -27,20 +27,21 @@ class Sources(NamedTuple):
 
 
 def audio_sources(
-    paths: Sequence[Path], codec_name: str, names: Sequence[str], seed: int = 0, *, rendered: int = 0
+    paths: Sequence[Path], codec: CodecSpec | str, names: Sequence[str], seed: int = 0, *, rendered: int = 0
 ) -> Sources:
     """Audio files and folders, and a number of rendered clips, through a codec.
 
     Raises ``InputError`` for unknown names, paths that do not exist and folders without audio.
     """
     check_properties(names)
-    codec = load_codec(codec_name)
+    spec = CodecSpec(codec) if isinstance(codec, str) else codec
+    loaded = spec.load()
     units: list[Unit] = [*find_audio(paths)]
     if rendered:
         units += rendered_units(rendered, seed)
-    source = Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
-    plan = Plan(source, codec.frame_rate_hz, codec.sample_rate_hz, tuple(names), seed=seed)
-    return Sources(units, AudioCollector(codec_name, plan), plan)
+    source = Source(loaded.id, loaded.weights_sha256, "latents", loaded.latent_channels)
+    plan = Plan(source, loaded.frame_rate_hz, loaded.sample_rate_hz, tuple(names), seed=seed, codec=spec.to_json())
+    return Sources(units, AudioCollector(spec, plan), plan)
 
 
 def trace_sources(

@@ -15,6 +15,8 @@ from harness.errors import InputError
 from harness.interventions.schedule import Schedule
 from harness.interventions.site import Site
 
+TINY = 1e-30
+
 
 class Moment(NamedTuple):
     """When an edit is asked for, and how much of it."""
@@ -48,6 +50,14 @@ class Intervention(ABC):
     def __post_init__(self) -> None:
         if not math.isfinite(self.strength):
             raise InputError(f"strength is {self.strength}; give a finite number, 0 for no change")
+
+    def apply(self, edit: Edit, value: Tensor, moment: Moment) -> Tensor:
+        """Run an edit that ``prepare`` returned on ``value [B, T, C]`` in float32, frames' lengths kept if asked."""
+        edited = edit(value, moment)
+        if not self.keep_norm:
+            return edited
+        lengths: Tensor = value.norm(dim=-1, keepdim=True) / edited.norm(dim=-1, keepdim=True).clamp_min(TINY)
+        return edited * lengths
 
     @abstractmethod
     def prepare(self, site: Site) -> Edit:

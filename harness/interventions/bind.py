@@ -11,11 +11,9 @@ from generators.base import GenerationRequest, Generator, HookPoint, SamplingPla
 from generators.requests import resolve_batch
 from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
-from harness.interventions.base import Intervention, Moment
+from harness.interventions.base import TINY, Intervention, Moment
 from harness.interventions.site import Site
 from harness.registry import unknown
-
-TINY = 1e-30
 
 
 class BoundIntervention:
@@ -48,10 +46,7 @@ class BoundIntervention:
         if not self._acts(point):
             return None
         before = value.float()
-        edited = self._edit(before, Moment(point, self._strength(point)))
-        if self.intervention.keep_norm:
-            edited = edited * (before.norm(dim=-1, keepdim=True) / edited.norm(dim=-1, keepdim=True).clamp_min(TINY))
-        edited = edited.to(value.dtype)
+        edited = self.intervention.apply(self._edit, before, Moment(point, self._strength(point))).to(value.dtype)
         if self._mask is not None:
             edited = torch.where(self._frames(value), edited, value)
         self._note(point.step, before, edited.float() - before)

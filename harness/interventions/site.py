@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -12,41 +13,39 @@ from analysis.probes import Probe
 from analysis.sae.base import SAE
 from analysis.source import LATENT_POINTS, Source
 from generators.base import Generator, SamplingPlan
+from generators.codecs.base import Codec
 from harness.decoding.artifacts import Artifacts, require_shipped
 from harness.errors import InputError
 from harness.registry import unknown
 
 
-@dataclass(frozen=True)
-class Site:
-    """One generation that is about to run, and the SAE and probes that read it."""
+class Readers(ABC):
+    """The SAE and probes that read some latents."""
 
-    generator: Generator
-    plan: SamplingPlan
-    batch: int | None = None
-    """B, where it is known."""
-    given: Artifacts | None = None
-    """The user's SAE and probes; None = those shipped for the codec."""
+    given: Artifacts | None
+    """The user's; None = those shipped for the codec."""
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec:
+        """Whose latents they are."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the latents are."""
 
     @functools.cached_property
     def artifacts(self) -> Artifacts:
         """What reads the latents. Raises ``InputError`` when nothing was given and nothing is shipped."""
-        return self.given or require_shipped(self.source("latents", self.plan.channels))
-
-    @functools.cached_property
-    def device(self) -> torch.device:
-        """Where the generator computes."""
-        return next(iter(self.generator.denoiser.state_dict().values()), torch.empty(0)).device
+        return self.given or require_shipped(self.source("latents", self.codec.latent_channels))
 
     def source(self, at: str, d_in: int) -> Source:
         """Say what tensors of width ``d_in`` at hook point ``at`` are."""
-        if at in (*LATENT_POINTS, "velocity"):
-            codec = self.generator.codec
-            return Source(codec.id, codec.weights_sha256, at, d_in)
-        return Source(self.generator.id, self.generator.weights_sha256, at, d_in)
+        return Source(self.codec.id, self.codec.weights_sha256, at, d_in)
 
     def sae(self, at: str) -> SAE:
-        """Return the SAE for tensors at ``at``, on the generator's device.
+        """Return the SAE for tensors at ``at``, on the latents' device.
 
         Raises ``InputError`` when there is none, ``SourceError`` for one of another model or hook point.
         """
@@ -62,3 +61,51 @@ class Site:
         if name not in probes:
             raise InputError(unknown("property", name, probes))
         return probes[name]
+
+
+@dataclass(frozen=True)
+class LatentSite(Readers):
+    """Clean latents on the CPU that no generator makes: a recording's."""
+
+    encoder: Codec
+    """What encoded it."""
+    given: Artifacts | None = None
+    """The user's SAE and probes; None = those shipped for the codec."""
+
+    @property
+    def codec(self) -> Codec:
+        """What encoded the recording."""
+        return self.encoder
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU."""
+        return torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Site(Readers):
+    """One generation that is about to run, and the SAE and probes that read it."""
+
+    generator: Generator
+    plan: SamplingPlan
+    batch: int | None = None
+    """B, where it is known."""
+    given: Artifacts | None = None
+    """The user's SAE and probes; None = those shipped for the codec."""
+
+    @property
+    def codec(self) -> Codec:
+        """The generator's."""
+        return self.generator.codec
+
+    @functools.cached_property
+    def device(self) -> torch.device:
+        """Where the generator computes."""
+        return next(iter(self.generator.denoiser.state_dict().values()), torch.empty(0)).device
+
+    def source(self, at: str, d_in: int) -> Source:
+        """Say what tensors of width ``d_in`` at hook point ``at`` are: the codec's, or a hidden state."""
+        if at in (*LATENT_POINTS, "velocity"):
+            return super().source(at, d_in)
+        return Source(self.generator.id, self.generator.weights_sha256, at, d_in)

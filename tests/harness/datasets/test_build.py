@@ -224,7 +224,7 @@ def test_a_file_that_changed_meanwhile_is_done_again(tones, out):
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"codec": "mini"}, "source"), ({"names": ("pitch",)}, "properties"), ({"seed": 1}, "seed")],
+    [({"codec": "mini"}, "codec"), ({"names": ("pitch",)}, "properties"), ({"seed": 1}, "seed")],
     ids=["codec", "properties", "seed"],
 )
 def test_another_plan_does_not_continue_an_interrupted_build(tones, out, change, field):

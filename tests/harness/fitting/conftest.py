@@ -8,6 +8,7 @@ import pytest
 
 from analysis.source import Source
 from generators.codecs.closed_form import ClosedFormCodec
+from harness.codecs import CodecSpec
 from harness.datasets.build import build
 from harness.datasets.collect import AudioCollector, Clip
 from harness.datasets.format import Plan
@@ -39,7 +40,7 @@ def dataset_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
     plan = Plan(source, codec.frame_rate_hz, codec.sample_rate_hz, NAMES)
     out = tmp_path_factory.mktemp("data") / "tones.h5"
-    build([Tones()], AudioCollector("closed-form", plan), plan, out)
+    build([Tones()], AudioCollector(CodecSpec("closed-form"), plan), plan, out)
     return out
 
 
