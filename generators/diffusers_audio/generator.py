@@ -119,7 +119,7 @@ class DiffusersGenerator(Generator):
         with torch.no_grad(), exchanged(self.pipeline, resolved[0].options[SCHEDULER]):
             if self.family is not None:
                 noise = rehearsal.layout.from_frames(noise_from(random, plan.frames, plan.channels)).contiguous()
-                noise = noise.to(self.pipeline._execution_device, self.denoiser.dtype)
+                noise = noise.to(self.pipeline._execution_device, next(self.denoiser.parameters()).dtype)
                 arguments["latents"] = observer.start(noise, rehearsal.noise_scale)
             with observer.attached(self.pipeline.scheduler, self.denoiser):
                 run(self.pipeline, arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,8 @@ def load_pipeline(
         )
     _require_audio(index, source)
     with _explained(source), _silent():
-        pipeline = DiffusionPipeline.from_pretrained(source, trust_remote_code=trust_remote_code)
+        kind: Any = DiffusionPipeline
+        pipeline = kind.from_pretrained(source, trust_remote_code=trust_remote_code)
         pipeline.to(device)
         if dtype != torch.float32:
             pipeline.to(dtype)
@@ -167,7 +169,10 @@ def _silent() -> Iterator[None]:
         logger.set_verbosity_error()
         logger.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # diffusers uses a kind of weight norm that torch has deprecated.
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         for logger, (verbosity, bars) in zip(loggers, before, strict=True):
             logger.set_verbosity(verbosity)

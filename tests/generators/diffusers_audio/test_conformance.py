@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from generators.base import GenerationRequest
 from generators.diffusers_audio.generator import DiffusersGenerator
 from generators.testing import GeneratorTests
 from tests.generators.diffusers_audio.tiny import generator
-
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 class Pipelines(GeneratorTests):
@@ -21,7 +17,7 @@ class Pipelines(GeneratorTests):
 
     def request(self) -> GenerationRequest:
         return GenerationRequest(
-            "a soft drone", duration_s=0.25, num_inference_steps=3, guidance_scale=self.guidance, seed=3
+            "a soft drone", duration_s=0.2, num_inference_steps=2, guidance_scale=self.guidance, seed=3
         )
 
 
