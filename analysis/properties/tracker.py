@@ -40,6 +40,9 @@ REACH_FRAMES = 6
 REFINED_LAG = 64
 """Lags below this are measured over as many periods as fit into it, which divides the error by their number."""
 VOICED_PERIODICITY = 0.45
+IN_RANGE_DB = -12.0
+"""Least share of a frame's power that lies where the weighting lets it through. Below it, what repeats there is not
+what is heard: a triangle or a snap above the range would be read as a pitch at its upper end."""
 SILENCE_DB = -80.0
 
 
@@ -48,21 +51,22 @@ def track_f0(signal: Array, grid: FrameGrid) -> tuple[npt.NDArray[np.float64], A
     low = np.stack([soxr.resample(clip, grid.sample_rate_hz, RATE_HZ) for clip in signal])
     low_grid = frame_grid(low.shape[1], RATE_HZ, grid.frame_rate_hz, grid.frames)
     found = per_frame(low, low_grid, WINDOW, _candidates)
-    power, heights, lags = np.split(found, [1, len(_edges())], axis=-1)
+    power, in_range, heights, lags = np.split(found, [1, 2, 1 + len(_edges())], axis=-1)
     score = (heights - OCTAVE_COST * np.log2(lags)).astype(np.float32)
     chosen = _smooth(score).argmax(axis=-1)[..., None]
     periodicity = np.clip(np.take_along_axis(heights, chosen, -1)[..., 0], 0, 1)
     lag = np.take_along_axis(lags, chosen, -1)[..., 0].astype(np.float64)
-    voiced = (periodicity > VOICED_PERIODICITY) & (power[..., 0] > 10 ** (SILENCE_DB / 10)) & grid.inside()
+    loud = (power > 10 ** (SILENCE_DB / 10)) & (in_range > 10 ** (IN_RANGE_DB / 10))
+    voiced = (periodicity > VOICED_PERIODICITY) & loud[..., 0] & grid.inside()
     return RATE_HZ / lag, periodicity, voiced
 
 
 def _candidates(windows: Array) -> Array:
-    """Power, then the height and the lag of the best peak of each quarter octave: ``[n, 1 + 2 * candidates]``.
+    """Power, its share in range, then height and lag of each quarter octave's best peak: ``[n, 2 + 2 * candidates]``.
 
     A quarter octave without a peak has height -1.
     """
-    similarity, power = _similarity(windows)
+    similarity, level = _similarity(windows)
     inner = similarity[:, 1:-1]
     peak = (inner > similarity[:, :-2]) & (inner >= similarity[:, 2:])
     height = np.where(peak, inner, np.float32(-1))
@@ -73,17 +77,21 @@ def _candidates(windows: Array) -> Array:
     periods = np.maximum(REFINED_LAG // lag, 1)
     far = np.rint((lag + shift) * periods).astype(int)
     refined = (far + _parabola(similarity, far)[0]) / periods
-    return np.concatenate([power[:, None], np.where(present, top, -1), refined], axis=1).astype(np.float32)
+    return np.concatenate([level, np.where(present, top, -1), refined], axis=1).astype(np.float32)
 
 
 def _similarity(windows: Array) -> tuple[Array, Array]:
-    """Autocorrelation coefficients of ``[n, WINDOW]`` up to the longest lag and the mean power of each window."""
+    """Autocorrelation coefficients of ``[n, WINDOW]`` up to the longest lag; power, its share in range ``[n, 2]``."""
     taper, taper_correlation, weight = _constants()
     spectrum = scipy.fft.rfft(windows * taper, FFT_SIZE, axis=-1)
-    product = scipy.fft.irfft((spectrum.real**2 + spectrum.imag**2) * weight, FFT_SIZE, axis=-1)
+    power = spectrum.real**2 + spectrum.imag**2
+    weighted = power * weight
+    product = scipy.fft.irfft(weighted, FFT_SIZE, axis=-1)
     lags = product[:, : len(taper_correlation)]
     similarity = lags / (np.maximum(lags[:, :1], np.finfo(np.float32).tiny) * taper_correlation)
-    return similarity, np.square(windows).mean(axis=1)
+    above_rumble = power[:, np.flatnonzero(weight)[0] :].sum(axis=1)
+    in_range = weighted.sum(axis=1) / np.maximum(above_rumble, np.finfo(np.float32).tiny)
+    return similarity, np.stack([np.square(windows).mean(axis=1), in_range], axis=1)
 
 
 def _parabola(similarity: Array, lag: npt.NDArray[np.intp]) -> tuple[Array, Array]:

@@ -65,3 +65,13 @@ def test_tone_and_silence_are_told_apart() -> None:
     assert voiced[13:23].all()
     assert not voiced[:10].any()
     assert not voiced[26:].any()
+
+
+def test_what_sounds_above_the_range_has_no_pitch_but_rumble_hides_none() -> None:
+    """A triangle of an orchestra was read as a pitch at the upper end of the range; an offset must not do the same."""
+    high = tone(4300, 1.0, partials=1)
+    assert not track(high)[2].any()
+    low = tone(150, 1.0, partials=5)
+    f0_hz, _, voiced = track(low + 0.5)
+    assert voiced[1:-1].all()
+    np.testing.assert_allclose(cents(f0_hz[1:-1], 150), 0, atol=10)
