@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from analysis.moves.fit import MovesConfig
+from analysis.moves.storage import save_moves
 from analysis.probes import FitConfig, Probe, score_classes
 from analysis.sae.base import SAE
 from analysis.sae.config import SAEConfig
@@ -30,6 +32,7 @@ from generators.base import GenerationRequest
 from generators.mini.codec import MiniCodec
 from generators.mini.vocabulary import BRIGHTNESS_DB_PER_OCTAVE, HIGHEST_MIDI, INSTRUMENTS, LEVELS_LUFS, LOWEST_MIDI
 from harness import shipped
+from harness.codecs import CodecSpec
 from harness.datasets.build import build
 from harness.datasets.collect import AudioCollector
 from harness.datasets.format import Plan
@@ -38,6 +41,7 @@ from harness.datasets.rendered import rendered_units
 from harness.datasets.sources import trace_sources
 from harness.doctor import MANIFEST
 from harness.files import write_json
+from harness.fitting.moves import moves_of
 from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised
 from harness.fitting.saes import SUMMARY, load_sae, train_saes
 from harness.fitting.table import figures, read_properties
@@ -51,6 +55,7 @@ GRID = ((2048, 8), (2048, 16), (2048, 32), (4096, 32))
 """d_sae and k of the topk SAEs that are compared."""
 PLAN, CONTROL_PLAN = TrainConfig(steps=700), TrainConfig(steps=200)
 FIT = FitConfig(l2=1e-5, max_iterations=120)
+MOVES = MovesConfig()
 TABLE_EVERY, PROBE_EVERY = 6, 3
 """Frames that probes are fitted on, to compare SAEs and to ship."""
 FIGURES = "figures.json"
@@ -69,7 +74,7 @@ def make_latents(work: Path, workers: int) -> tuple[Path, Path]:
     for out, count in ((files, CLIPS), (combinations, HELD_OUT_CLIPS)):
         if not out.is_file():
             units = rendered_units(count, held_out=out == combinations)
-            build(units, AudioCollector("mini", plan), plan, out, workers=workers, strict=True)
+            build(units, AudioCollector(CodecSpec("mini"), plan), plan, out, workers=workers, strict=True)
     return files, combinations
 
 
@@ -134,6 +139,15 @@ def ship(dataset: Dataset, chosen: Path, control: Path) -> None:
     frames = frames_of(dataset, every=PROBE_EVERY)
     _fit(dataset, frames, HOME / "probes" / "latents", load_sae(chosen))
     _fit(dataset, noised(frames_of(dataset, every=TABLE_EVERY), TIMES), HOME / "probes" / "x_t")
+
+
+def ship_moves(dataset: Dataset) -> None:
+    """Fit what steering by property rests on."""
+    path = HOME / "moves" / "moves.safetensors"
+    if not path.is_file():
+        moves = moves_of(dataset, MOVES)
+        path.parent.mkdir(exist_ok=True)
+        save_moves(moves, path)
 
 
 def trajectories(work: Path) -> Path:
@@ -202,6 +216,7 @@ def main() -> None:
         control = train_control(files, chosen, work / "control")
         rows += sparsity_table(files, combinations, [control])
         ship(files, chosen, control)
+        ship_moves(files)
     write_json(HOME / "table.json", [{key: row[key] for key in row if key != "folder"} for row in rows])
     if not arguments.codec_only:
         with open_dataset(trajectories(work)) as dataset:

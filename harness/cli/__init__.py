@@ -12,6 +12,7 @@ COMMANDS = {
     "generate": "harness.cli.generate:command",
     "inspect": "harness.cli.inspect:command",
     "lyrics": "harness.cli.lyrics:command",
+    "replay": "harness.cli.replay:command",
     "decode": "harness.cli.decode:command",
     "report": "harness.cli.report:command",
     "steer": "harness.cli.steer:command",

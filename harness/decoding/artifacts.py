@@ -12,12 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.emergence import View
+from analysis.moves.moves import Moves
+from analysis.moves.storage import load_moves
 from analysis.probes import DenseFeatures, Features, Probe, SparseFeatures, load_probe
 from analysis.properties import PROPERTIES
 from analysis.sae.base import SAE
 from analysis.sae.config import SAEError
 from analysis.sae.formats import saelens
 from analysis.source import LATENT_POINTS, Source, SourceError
+from generators.codecs.base import Codec
 from harness import shipped
 from harness.errors import InputError
 from harness.store.reader import Trace
@@ -49,6 +52,8 @@ class Artifacts:
     """Property -> probe fitted on clean latents, used on both views."""
     aware: Mapping[View, Mapping[str, Probe]]
     """View -> property -> probe fitted on that view at several t, compared with the clean-trained one."""
+    moves: Moves | None = None
+    """What changes one property of these latents and holds the others, where such was fitted."""
 
     def read(self, vectors: NDArray[np.float32]) -> FrameFeatures:
         """Turn latents ``[T, d_in]`` into what the probes read."""
@@ -69,6 +74,11 @@ class Artifacts:
         return {"sae": sae, "properties": list(self.probes), "noise_aware": {v: list(p) for v, p in self.aware.items()}}
 
 
+def latent_source(codec: Codec) -> Source:
+    """Say which latents a codec makes."""
+    return Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels)
+
+
 def latents_of(trace: Trace) -> Source:
     """Say which latents a trace holds."""
     return Source(trace.codec_id, trace.metadata["codec_weights_sha256"], "latents", trace.x_t.shape[-1])
@@ -79,7 +89,10 @@ def shipped_artifacts(source: Source) -> Artifacts | None:
     identity = source.model_id, source.weights_sha256
     points: tuple[shipped.FittedOn, ...] = ("latents", *VIEWS)
     paths = [path for point in points for path in shipped.find_probes(*identity, point).values()]
-    return _load(source, shipped.find_sae(*identity), paths) if paths else None
+    if not paths:
+        return None
+    moves = shipped.find_moves(*identity)
+    return replace(_load(source, shipped.find_sae(*identity), paths), moves=moves and load_moves(moves))
 
 
 def require_shipped(source: Source) -> Artifacts:

@@ -54,8 +54,8 @@ def parse_steer(text: str) -> Intervention:
     """Read one ``--steer``. Raises ``InputError`` that points at the character that cannot be read."""
     scanner = _Scanner(text)
     build = _what(scanner)
-    options = _where(scanner)
-    return _made(scanner, lambda: build(**options))
+    options, schedule = _where(scanner)
+    return _made(scanner, build, options, schedule)
 
 
 def parse_patch(text: str) -> Intervention:
@@ -63,8 +63,8 @@ def parse_patch(text: str) -> Intervention:
     path, at, _ = text.rpartition("@")
     scanner = _Scanner(text, len(path) if at else len(text))
     trace = str(runs.trace_path(Path(text[: scanner.place])))
-    options = {"at": "x_t", **_where(scanner)}
-    return _made(scanner, lambda: Patch(trace, **options))
+    options, schedule = _where(scanner)
+    return _made(scanner, lambda **given: Patch(trace, **given), {"at": "x_t", **options}, schedule)
 
 
 class _Scanner:
@@ -99,12 +99,18 @@ class _Scanner:
         raise InputError(f"{fault} at character {at + 1} ({found}):\n  {self.text}\n  {' ' * at}^")
 
 
-def _made(scanner: _Scanner, build: Callable[[], Intervention]) -> Intervention:
-    """Build, naming the text in what the classes themselves refuse."""
+def _made(
+    scanner: _Scanner, build: Callable[..., Intervention], options: dict[str, Any], schedule: dict[str, Any]
+) -> Intervention:
+    """Build; what the text does not say of the schedule stays as the kind has it by default.
+
+    Names the text in what the classes themselves refuse.
+    """
     try:
-        return build()
+        made = build(**options)
     except InputError as error:
         raise InputError(f"{scanner.text}: {error}") from None
+    return replace(made, schedule=_schedule(scanner, made.schedule, schedule)) if schedule else made
 
 
 def _what(scanner: _Scanner) -> Callable[..., Intervention]:
@@ -172,23 +178,22 @@ def _direction(scanner: _Scanner, mode: Any) -> Callable[..., Intervention]:
     return lambda **options: Add(property=name, value=value, mode=mode, **options)
 
 
-def _where(scanner: _Scanner) -> dict[str, Any]:
-    """Read everything after ``@``, as fields of an intervention."""
+def _where(scanner: _Scanner) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read everything after ``@``: fields of an intervention, and of its schedule with their places in the text."""
     options: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
     if scanner.place == len(scanner.text):
-        return options
+        return options, schedule
     scanner.need("@", "'@' and where it acts, or the end")
     while True:
         _clause(scanner, schedule, options)
         if scanner.place == len(scanner.text):
-            break
+            return options, schedule
         scanner.need("[,@]", "',' and another part, or the end")
-    return {**options, "schedule": _schedule(scanner, schedule)}
 
 
-def _schedule(scanner: _Scanner, values: dict[str, Any]) -> Schedule:
-    schedule = Schedule()
+def _schedule(scanner: _Scanner, schedule: Schedule, values: dict[str, Any]) -> Schedule:
+    """Set the fields that were given. Raises ``InputError`` that points at the one that cannot be used."""
     for name, (value, place) in values.items():
         try:
             schedule = replace(schedule, **{name: value})

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from analysis.probes import Probe
-from analysis.sae.base import SAE
 from harness.errors import InputError
 from harness.interventions.add import class_of
 from harness.interventions.base import Edit, Intervention, Moment
-from harness.interventions.site import Site
+from harness.interventions.by_moves import ByMoves
+from harness.interventions.by_probe import ByProbe
+from harness.interventions.schedule import Schedule
+from harness.interventions.site import Readers, Site
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,9 @@ class SetProperty(Intervention):
     """Wanted difference, in the property's unit."""
     to: float | None = None
     """Wanted value, in the property's unit."""
+    schedule: Schedule = field(default=Schedule(t=(0.7, 1.0)), kw_only=True)
+    """By default from t = 0.7 on: earlier, the estimate it counts from is still vague, and later edits find a model
+    that follows less."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,43 +45,42 @@ class SetProperty(Intervention):
         if self.at != "x1_hat":
             raise InputError(f"set-property acts on the clean estimate x1_hat, not on {self.at}")
 
-    def prepare(self, site: Site) -> Edit:
-        """Find the probe and check that it knows the target."""
-        probe, sae = site.probe(self.property), site.sae(self.at)
+    def prepare(self, site: Readers) -> Edit:
+        """Find what moves the property, and check that the probe knows the target."""
+        probe = site.probe(self.property)
+        bins = probe.info.bins
         if self.to is not None:
             class_of(probe, self.to)
-        return _Setter(self, probe, sae)
+        elif bins is not None and abs(self.change or 0.0) > bins.edges[-1] - bins.edges[0]:
+            span = bins.edges[-1] - bins.edges[0]
+            raise InputError(
+                f"{self.property} change {self.change:g} is beyond what the probe knows; give at most {span:.4g} "
+                f"{probe.info.unit} either way"
+            )
+        moves = site.artifacts.moves
+        if moves is not None and self.property in (moves.classed, *moves.gradual):
+            return _caught_up(ByMoves(self.property, self.change, self.to, moves.to(site.device), site), site)
+        return _caught_up(ByProbe(self.change, self.to, probe, site.sae(self.at)), site)
 
 
-class _Setter:
-    """Interim: steps along the decoded difference of class weights until the probe says the target."""
+def _caught_up(edit: Edit, site: Readers) -> Edit:
+    """Let the first edit of a generation also bring the state to where it would be, had it acted from the start.
 
-    def __init__(self, wanted: SetProperty, probe: Probe, sae: SAE) -> None:
-        self.wanted, self.sae = wanted, sae
-        linear = probe.at(1.0)
-        self.weights, self.bias = linear.weights.to(sae.b_dec.device), linear.bias.to(sae.b_dec.device)
-        if probe.info.bins is None:
-            raise InputError(f"the {wanted.property} probe is a regression")
-        self.bins = probe.info.bins
-        self.target: Tensor | None = None
+    A state at time t holds ``t`` times the clean latent. Where the target differs by D from what the state holds, one
+    ordinary step leaves a mixture of both, and the model's next estimates are of a mixture. So the first step makes up
+    for all steps before it: the state it leads to, at time t', then holds ``t' D`` more.
+    """
+    if not isinstance(site, Site):
+        return edit
+    times, begun = site.plan.times, False
 
-    def _read(self, value: Tensor) -> Tensor:
-        return (self.sae.encode(value) @ self.weights + self.bias).argmax(-1)
+    def first_more(value: Tensor, moment: Moment) -> Tensor:
+        nonlocal begun
+        edited = edit(value, moment)
+        if begun:
+            return edited
+        begun = True
+        t, after = times[moment.point.step], times[moment.point.step + 1]
+        return value + (after * (1 - t) / (after - t)) * (edited - value)
 
-    def __call__(self, value: Tensor, moment: Moment) -> Tensor:
-        now = self._read(value)
-        if self.target is None:
-            centres = self.bins.centres
-            goal = self.wanted.to if self.wanted.to is not None else centres[now.cpu()] + (self.wanted.change or 0.0)
-            classes = self.bins.index(np.clip(goal, centres[0], centres[-1]))
-            self.target = torch.from_numpy(classes).to(now.device).expand_as(now)
-        direction = (self.weights.T[self.target] - self.weights.T[now]) @ self.sae.W_dec
-        direction = direction / direction.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-        edited = value
-        size = 0.05 * value.norm(dim=-1, keepdim=True)
-        for _ in range(16):
-            missing = self._read(edited) != self.target
-            if not bool(missing.any()):
-                break
-            edited = torch.where(missing[..., None], edited + size * direction, edited)
-        return value + moment.strength * (edited - value)
+    return first_more

@@ -7,6 +7,7 @@ One folder a codec, such as ``mini/``::
     probes/latents/PROPERTY.json    probes on features of ``sae``, fitted on clean latents
     probes/x_t/PROPERTY.json        noise-aware probes on the state itself (no SAE), one set of weights per t
     probes/x1_hat/PROPERTY.json     the same on the clean estimate
+    moves/moves.safetensors         what changes one property and holds the others (``analysis.moves``)
 
 Every file names the codec and its weights and refuses others; what is here is only found for exactly its own codec.
 """
@@ -37,6 +38,13 @@ def find_probes(codec_id: str, weights_sha256: str, fitted_on: FittedOn = "laten
     folder = _folder(codec_id, weights_sha256)
     paths = sorted((folder / "probes" / fitted_on).glob("*.json")) if folder else []
     return {path.stem: path for path in paths}
+
+
+def find_moves(codec_id: str, weights_sha256: str) -> Path | None:
+    """Shipped moves of a codec's latents, or None."""
+    folder = _folder(codec_id, weights_sha256)
+    found = folder and folder / "moves" / "moves.safetensors"
+    return found if found and found.is_file() else None
 
 
 def _folder(codec_id: str, weights_sha256: str) -> Path | None:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from analysis.moves.fit import MovesConfig
 from analysis.probes import FitConfig, load_probe
 from analysis.sae.learner import TrainConfig
 from generators.mini.codec import MiniCodec
@@ -52,6 +53,7 @@ def test_the_whole_recipe_at_tiny_size(tmp_path, monkeypatch, capsys):
         "GRID": ((64, 4), (128, 4)),
         "PLAN": TrainConfig(steps=30, batch_size=256),
         "CONTROL_PLAN": TrainConfig(steps=5),
+        "MOVES": MovesConfig(factors=2, rounds=2, least_frames=1, least_cells=1, steps=5),
         "FIT": FitConfig(max_iterations=5),
         "TIMES": (0.0, 1.0),
         "MOST_DEAD": 1.0,

@@ -27,7 +27,7 @@ from harness.pipeline import run
         ("feature:812*2@frames:1.0s-2.5s", Scale(812, 2.0, schedule=Schedule(frames_s=(1.0, 2.5)))),
         ("feature:1,2=0.5@steps:3-9", Clamp((1, 2), 0.5, schedule=Schedule(steps=(3, 9)))),
         ("feature:7+1.5", Add(7, strength=1.5)),
-        ("feature:7-1.5@strength:2", Add(7, strength=-3.0, schedule=Schedule())),
+        ("feature:7-1.5@strength:2", Add(7, strength=-3.0)),
         ("ablate:4,5@at:blocks.3,keep-norm", Ablate((4, 5), at="blocks.3", keep_norm=True)),
         ("add:pitch:69st@strength:0.5", Add(property="pitch", value=69.0, strength=0.5)),
         ("paek:pitch:69", Add(property="pitch", value=69.0, mode="paek")),

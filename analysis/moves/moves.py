@@ -1,0 +1,98 @@
+"""From a latent frame with one value of a property to the nearest likely one with another.
+
+Two kinds of properties are moved differently. A property with classes that look unlike each other (pitch: other
+harmonics are there) is moved by a factor model: in class k a latent is ``mean_k + loadings_k s + rest``, where the
+factors s (instrument, level, brightness, ...) are the same in whatever class the same sound source plays. So s is
+estimated in the class at hand, and put into the other. Properties that change a sound gradually (loudness, timbre) are
+read by a small network, the gauge, and moved along one fitted direction each until the gauge shows the target.
+
+Shape letters: K classes, C channels, R factors, G gradual properties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+from analysis.source import Source
+
+KEEP = 0.5
+"""Share of what the factors do not explain that a move takes along. Of held-out sounds that play two notes, the second
+was predicted from the first with a root mean square error of 2.80 at 0.5, 3.05 at 1 and 2.76 at 0 (R = 16)."""
+ROUNDS = 4
+"""Corrections along the directions; each leaves about a tenth of the error before it."""
+TENSORS = ("means", "loadings", "noise", "units", "offsets", "directions")
+"""Fields of ``Moves`` that are one tensor each."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What was fitted on the latents of one codec; all tensors are float32."""
+
+    source: Source
+    """The latents."""
+    classed: str
+    """Name of the property with classes."""
+    first: float
+    """Value of class 0; class k stands for ``first + k * width``."""
+    width: float
+    means: Tensor
+    """``[K, C]``."""
+    loadings: Tensor
+    """``[K, C, R]``; the factors have zero mean and unit variance."""
+    noise: Tensor
+    """``[C]`` variance of what the factors do not explain."""
+    gradual: tuple[str, ...]
+    """Names of the gradual properties."""
+    units: Tensor
+    """``[G]``: how much of a property one unit of the gauge's output is."""
+    offsets: Tensor
+    """``[G]``: its value where the gauge shows 0."""
+    directions: Tensor
+    """``[G, C]``: what adds one unit of the property, by the gauge."""
+    gauge: tuple[tuple[Tensor, Tensor], ...]
+    """Weights ``[in, out]`` and biases of its layers, with SiLU between them."""
+
+    def to(self, device: torch.device) -> Moves:
+        """Return the same on a device."""
+        moved = {name: getattr(self, name).to(device) for name in TENSORS}
+        return replace(self, **moved, gauge=tuple((weight.to(device), bias.to(device)) for weight, bias in self.gauge))
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return len(self.means)
+
+    @cached_property
+    def _estimators(self) -> Tensor:
+        """``[K, R, C]``: the factors' posterior mean is this times ``z - mean``."""
+        scaled = self.loadings / self.noise[:, None]
+        precision = self.loadings.transpose(1, 2) @ scaled + torch.eye(scaled.shape[-1], device=scaled.device)
+        estimators: Tensor = torch.linalg.solve(precision, scaled.transpose(1, 2))
+        return estimators
+
+    def read(self, z: Tensor) -> Tensor:
+        """Read the gradual properties of latents ``[..., C]``: ``[..., G]`` in their units."""
+        for index, (weight, bias) in enumerate(self.gauge):
+            z = (silu(z) if index else z) @ weight + bias
+        return self.offsets + z * self.units
+
+    def to_class(self, z: Tensor, now: Tensor, wanted: Tensor) -> Tensor:
+        """Move ``z [..., C]`` from classes ``now`` to ``wanted``, both ``[...]`` int64; equal ones stay as they are."""
+        s = (self._estimators[now] @ (z - self.means[now])[..., None])[..., 0]
+        here, there = self._explained(now, s), self._explained(wanted, s)
+        return torch.where((now == wanted)[..., None], z, there + KEEP * (z - here))
+
+    def to_values(self, z: Tensor, wanted: Tensor) -> Tensor:
+        """Move ``z [..., C]`` along the directions until the gauge shows ``wanted [..., G]``."""
+        for _ in range(ROUNDS):
+            missing = wanted - self.read(z)
+            z = z + missing.clamp(-self.units, self.units) @ self.directions
+        return z
+
+    def _explained(self, classes: Tensor, s: Tensor) -> Tensor:
+        return self.means[classes] + (self.loadings[classes] @ s[..., None])[..., 0]

@@ -1,0 +1,115 @@
+"""Options of ``harness generate`` and ``harness replay`` that change what is generated."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from generators.base import Generator
+    from harness.decoding.artifacts import Artifacts
+    from harness.interventions.base import Intervention
+
+FOLDER = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What was asked for; texts are read once the generator is there."""
+
+    steer: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
+    script: Path | None = None
+    sae: Path | None = None
+    probes: Path | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be changed."""
+        return bool(self.steer or self.patch or self.script)
+
+    def parsed(self) -> list[Intervention]:
+        """Read ``--patch`` and ``--steer``, in this order. Raises ``InputError``."""
+        if not (self.steer or self.patch):
+            return []
+        from harness.interventions.grammar import parse_patch, parse_steer
+
+        return [*map(parse_patch, self.patch), *map(parse_steer, self.steer)]
+
+    def artifacts(self, generator: Generator) -> Artifacts | None:
+        """Load the SAE and probes that were given, or those shipped; None where there are neither."""
+        from harness.decoding.artifacts import latent_source, read_artifacts, shipped_artifacts
+
+        source = latent_source(generator.codec)
+        return shipped_artifacts(source) if self.probes is None else read_artifacts(source, self.probes, self.sae)
+
+    def scripted(self, generator: Generator, artifacts: Artifacts | None) -> list[Intervention]:
+        """Run the script. Raises ``InputError`` that names its line."""
+        if self.script is None:
+            return []
+        from harness.interventions.script import read_script
+
+        return read_script(self.script, generator, artifacts)
+
+
+_STEER = (
+    click.option(
+        "--steer",
+        multiple=True,
+        metavar="SPEC",
+        help="Change something while generating, such as 'pitch=+3st' or 'feature:812*2@t:0.1-0.5'; may be repeated.",
+    ),
+    click.option(
+        "--patch",
+        multiple=True,
+        metavar="TRACE@WHERE",
+        help="Put another run's values in place, such as 'runs/a@t:0.3'; these act before --steer.",
+    ),
+)
+_SUPPORT = (
+    click.option(
+        "--script",
+        type=FOLDER,
+        metavar="FILE.py",
+        help="Python file with a function interventions(generator, sae, probes); its list acts last.",
+    ),
+    click.option("--sae", type=FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),
+    click.option("--probes", type=FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones."),
+)
+
+
+def _adding(options: tuple[Callable[..., Any], ...], command: Callable[..., None]) -> Callable[..., None]:
+    """Add options; the command gets them as one argument ``steering``."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *,
+        script: Path | None,
+        sae: Path | None,
+        probes: Path | None,
+        steer: tuple[str, ...] = (),
+        patch: tuple[str, ...] = (),
+        **others: Any,
+    ) -> None:
+        if sae is not None and probes is None:
+            raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
+        command(steering=Steering(steer, patch, script, sae, probes), **others)
+
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def steering_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--steer``, ``--patch``, ``--script``, ``--sae`` and ``--probes``."""
+    return _adding((*_STEER, *_SUPPORT), command)
+
+
+def support_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--script``, ``--sae`` and ``--probes``, for a command that takes the interventions from elsewhere."""
+    return _adding(_SUPPORT, command)
