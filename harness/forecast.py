@@ -15,20 +15,23 @@ WORTH_SAYING_S = 60.0
 ROWS, WIDTH = 512, 2048
 """Of the matrices that are multiplied to measure the rate."""
 MEASURED_S = 0.3
+AT_ONCE = 4
+"""Products between two looks at the clock."""
 
 
-def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Measure how many floating-point operations a second a matrix product reaches here."""
-    rows = torch.randn(ROWS, WIDTH, device=device).to(dtype)
-    square = torch.randn(WIDTH, WIDTH, device=device).to(dtype)
-    rows @ square  # the first product sets things up
+def matmul_rate(device: torch.device, dtype: torch.dtype, rows: int = ROWS, width: int = WIDTH) -> float:
+    """Measure how many floating-point operations a second products ``[rows, width] @ [width, width]`` reach here."""
+    left = torch.randn(rows, width, device=device).to(dtype)
+    square = torch.randn(width, width, device=device).to(dtype)
+    left @ square  # the first product sets things up
     products, started = 0, time.perf_counter()
     while time.perf_counter() - started < MEASURED_S:
-        rows @ square
-        products += 1
+        for _ in range(AT_ONCE):
+            left @ square
+        products += AT_ONCE
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-    return products * 2.0 * ROWS * WIDTH**2 / (time.perf_counter() - started)
+    return products * 2.0 * rows * width**2 / (time.perf_counter() - started)
 
 
 def forecast_s(generator: Generator, requests: Sequence[GenerationRequest]) -> float | None:

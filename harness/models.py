@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from generators import GENERATORS
+from generators import GENERATORS, codecs
 from generators.base import Generator
 from generators.codecs import CODECS
 from generators.codecs.base import Codec
@@ -23,6 +23,8 @@ from harness.hub import cache
 from harness.memory import enough_memory
 from harness.store.reader import Trace
 
+CODEC_PART = "vae"
+"""Part of a published model that is its codec's weights."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -66,7 +68,9 @@ def load_generator(
     known = set(inspect.signature(kind.from_pretrained).parameters) - {"path", "device", "dtype"}
     for key in given:
         if key not in known:
-            raise InputError(f"{name} has no setting {key!r} to be loaded with; it has {', '.join(known) or 'none'}")
+            raise InputError(
+                f"{name} has no setting {key!r} to be loaded with; it has {', '.join(sorted(known)) or 'none'}"
+            )
     with enough_memory(device):
         generator: Generator = kind.from_pretrained(path, device=device, dtype=DTYPES[dtype], **given)
     if name in PUBLISHED:
@@ -90,8 +94,12 @@ def load_codec(name: str) -> Codec:
 
 def load_codec_of(trace: Trace) -> Codec:
     """Load the codec of the generator a trace was made with, onto the CPU; ``require_codec`` says if it still fits."""
-    pipeline = trace.codec_id.startswith(PREFIX)
-    return load_codec(trace.codec_id) if pipeline else load_generator(trace.generator_id).codec
+    if trace.codec_id.startswith(PREFIX):
+        return load_codec(trace.codec_id)
+    published = PUBLISHED.get(trace.generator_id)
+    if published is not None and CODEC_PART in published.parts:  # a network of gigabytes need not be loaded for it
+        return codecs.load(trace.codec_id, weights=cache.only_file(published.parts[CODEC_PART]))
+    return load_generator(trace.generator_id).codec
 
 
 def require_codec(trace: Trace, codec: Codec) -> None:
@@ -128,8 +136,9 @@ def _published(name: str) -> tuple[Any, Path, str, dict[str, Path]]:
         raise InputError(
             f"{name} ({entry.what}) is a part of other models; 'harness models list' shows which there are"
         )
+    folder = cache.require(name)
     parts = {argument: cache.require(other) for argument, other in entry.parts.items()}
-    return registry.find("generators", GENERATORS, entry.generator), cache.require(name), name, parts
+    return registry.find("generators", GENERATORS, entry.generator), folder, name, parts
 
 
 def _registered(folder: Path) -> str:

@@ -79,6 +79,11 @@ def require(name: str) -> Path:
     )
 
 
+def only_file(name: str) -> Path:
+    """Return the file of a published model that has one. Raises ``HarnessError`` as ``require`` does."""
+    return require(name) / PUBLISHED[name].files[0]
+
+
 def gigabytes(size_bytes: int) -> str:
     """Write a size for people."""
     return f"{size_bytes / 1e9:.2f} GB" if size_bytes >= 10_000_000 else f"{size_bytes / 1e6:.2f} MB"

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import shutil
+
+import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from generators.base import CheckpointError, GenerationRequest
 from generators.closed_form import ClosedFormGenerator
@@ -9,6 +13,7 @@ from harness import open_trace
 from harness.errors import HarnessError, InputError
 from harness.models import load_codec_of, load_generator, require_codec
 from harness.pipeline import run
+from tests.generators.diffrhythm import published_files
 
 
 def test_registered_name():
@@ -61,3 +66,61 @@ def test_codec_of_a_trace_is_the_one_it_was_made_with(tmp_path):
         ClosedFormGenerator([FACTORS[0], FACTORS[2], FACTORS[1]]).save_pretrained(model)
         with pytest.raises(InputError, match="was made with codec 'closed-form', weights"):
             require_codec(trace, load_codec_of(trace))
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """Return a cache as the hub's client lays it out, with a small DiffRhythm v1.0 and its autoencoder."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name, vae in (("ASLP-lab/DiffRhythm-base", False), ("ASLP-lab/DiffRhythm-vae", True)):
+        repository = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs/main").write_text("abc")
+        folder = published_files.write(repository / "snapshots/abc", vae=vae)
+        if vae:
+            (folder / "cfm_model.pt").unlink()
+    return tmp_path / "hub"
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_published_models_come_from_the_hubs_cache():
+    generator = load_generator("ASLP-lab/DiffRhythm-base")
+    assert generator.id == "ASLP-lab/DiffRhythm-base"
+    assert generator.denoiser.config["attention"] == "causal"
+    assert generator.licences["ASLP-lab/DiffRhythm-base"] == "Apache-2.0"
+    overridden = load_generator("ASLP-lab/DiffRhythm-base", settings={"attention": "bidirectional"})
+    assert "never saw" in overridden.remarks[0]
+
+
+def test_published_models_that_are_not_here(hub_cache):
+    with pytest.raises(HarnessError, match="harness models fetch ASLP-lab/DiffRhythm-1_2'"):
+        load_generator("diffrhythm")
+    shutil.rmtree(hub_cache / "models--ASLP-lab--DiffRhythm-vae")
+    with pytest.raises(HarnessError, match="harness models fetch ASLP-lab/DiffRhythm-vae'"):
+        load_generator("ASLP-lab/DiffRhythm-base")
+    with pytest.raises(InputError, match="part of other models"):
+        load_generator("ASLP-lab/DiffRhythm-vae")
+
+
+def test_weights_of_a_registered_generator(tmp_path):
+    folder = published_files.write(tmp_path / "w")
+    by_name = load_generator("diffrhythm", weights=folder, settings={"attention": "causal"})
+    assert by_name.denoiser.config["attention"] == "causal"
+    assert load_generator(str(folder)).weights_sha256 == by_name.weights_sha256
+    with pytest.raises(InputError, match="names a folder already"):
+        load_generator(str(folder), weights=folder)
+    with pytest.raises(InputError, match="no setting 'attention' to be loaded with; it has none"):
+        load_generator("closed-form", settings={"attention": "causal"})
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_the_codec_of_a_published_models_trace_is_loaded_alone(tmp_path):
+    generator = load_generator("ASLP-lab/DiffRhythm-base", settings={"max_frames": 32})
+    style = tmp_path / "style.npy"
+    np.save(style, np.ones(published_files.COND_DIM, np.float32))
+    request = GenerationRequest("", num_inference_steps=2, options={"style_embedding": str(style)})
+    (result,) = run(generator, [request], tmp_path / "run", trace=True)
+    (tmp_path / "hub/models--ASLP-lab--DiffRhythm-base/snapshots/abc/cfm_model.pt").unlink()
+    with open_trace(result.trace) as trace:
+        require_codec(trace, load_codec_of(trace))
+        assert trace.sampler["licences"]["ASLP-lab/DiffRhythm-vae"]
