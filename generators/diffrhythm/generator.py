@@ -21,7 +21,8 @@ from generators.base import (
     StepHook,
 )
 from generators.codecs.base import Codec
-from generators.diffrhythm.codec import load_codec, save_codec
+from generators.codecs.windows import WINDOW_FRAMES, windows
+from generators.diffrhythm.codec import OWN_CODEC, load_codec, save_codec
 from generators.diffrhythm.cost import call_flops
 from generators.diffrhythm.editing import check_recording, edit_ranges, encode_recording
 from generators.diffrhythm.lengths import SongLengths
@@ -336,6 +337,11 @@ class DiffRhythmGenerator(Generator):
             )
         if self.style_source == "prompt-hash":
             notes.append("random weights: the style was drawn from the prompt's hash and means nothing")
+        if self.codec.id == OWN_CODEC and plan.frames > WINDOW_FRAMES:
+            notes.append(
+                f"decoded in {len(windows(plan.frames))} windows of {WINDOW_FRAMES} frames, as the original does where "
+                "memory is short; the whole song at once is the same up to rounding"
+            )
         if plan.frames != config["max_frames"] and not config["duration_embedding"]:
             notes.append(
                 f"this model knows songs of {config['max_frames']} frames; {plan.frames} are not what it knows"

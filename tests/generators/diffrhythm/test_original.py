@@ -39,6 +39,14 @@ def test_a_folder_as_published_generates(tmp_path: Path) -> None:
     assert sampler["licences"]["ASLP-lab/DiffRhythm-vae"].startswith("Stability AI")
 
 
+def test_windows_are_said(tmp_path: Path) -> None:
+    generator = load(write(tmp_path / "w"), attention="causal", max_frames=130)
+    save_file({"style": torch.ones(1, COND_DIM)}, tmp_path / "style.safetensors")
+    options = {"style_embedding": str(tmp_path / "style.safetensors")}
+    (note,) = generator.generate(GenerationRequest("", num_inference_steps=2, options=options)).notes
+    assert note.startswith("decoded in 2 windows of 128 frames")
+
+
 @pytest.mark.parametrize(
     ("folder", "attention", "max_frames"),
     [
