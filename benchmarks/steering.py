@@ -35,17 +35,15 @@ from generators.base import GenerationRequest
 from generators.mini.generator import MiniGenerator
 from generators.mini.recipe.render import held_out
 from generators.mini.vocabulary import HIGHEST_MIDI, INSTRUMENTS, LOWEST_MIDI
+from harness.decoding.artifacts import latent_source, require_shipped
 from harness.interventions.add import Add
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
-from harness.interventions.schedule import Schedule
 from harness.interventions.set_property import SetProperty
 from harness.steering.arms import compare_all, control_of, natural_latents
 from harness.steering.outcome import Outcome, generate_outcomes
 
 FIRST_SEED = 50_000
-WINDOW = (0.7, 1.0)
-"""Of t, in which the edits act; see docs/steering.md for others that were tried."""
 SEMITONES = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 CONTROLLED = (-3, 3)
 LEVELS_DB = (-6.0, -3.0, 3.0, 6.0)
@@ -127,11 +125,6 @@ def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
     return made
 
 
-def setting(name: str, change: float) -> SetProperty:
-    """Return the edit that is measured."""
-    return SetProperty(name, change=float(change), schedule=Schedule(t=WINDOW))
-
-
 def pitch_figures(bench: Bench) -> dict[str, Any]:
     """Success, loudness and instrument over all changes; the control at two of them."""
     found: list[Comparison] = []
@@ -139,14 +132,14 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
     kept = []
     for change in SEMITONES:
         arm = f"pitch {change:+d}"
-        edits = [setting("pitch", change)]
+        edits = [SetProperty("pitch", change=float(change))]
         comparisons = bench.compare(arm, edits, Target("pitch", change=change), heard=True)
         found += comparisons
         kept.append(bench.same_instrument(arm, [c for c in comparisons if c.eligible]))
         by_change[change] = float(summarise(comparisons).reached.value)
     control: list[Comparison] = []
     for change in CONTROLLED:
-        edits = control_of([setting("pitch", change)], bench.made[f"pitch {change:+d}"])
+        edits = control_of([SetProperty("pitch", change=float(change))], bench.made[f"pitch {change:+d}"])
         control += bench.compare(f"control {change:+d}", edits, Target("pitch", change=change))
     eligible = [c for c in found if c.eligible]
     same = [float(share.value) for share in kept if share is not None]
@@ -167,7 +160,7 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
 
 def dose_figures(bench: Bench, name: str, doses: Sequence[float]) -> dict[str, Any]:
     """Dose-response of a property, and whether the pitch is kept."""
-    arms = [bench.compare(f"{name} {d:+g}", [setting(name, d)], Target(name, change=d)) for d in doses]
+    arms = [bench.compare(f"{name} {d:+g}", [SetProperty(name, change=d)], Target(name, change=d)) for d in doses]
     runs = [c.run for c in arms[0]]
     response = dose_response(doses, np.array([[c.change[name] for c in arm] for arm in arms]).T, runs)
     lufs = dose_response(doses, np.array([[c.lufs_change for c in arm] for arm in arms]).T, runs)
@@ -190,7 +183,7 @@ def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest]
     norm = _mean_code_norm(bench)
     for change in CONTROLLED:
         target = Target("pitch", change=change)
-        ours += bench.compare(f"ours {change:+d}", [setting("pitch", change)], target)
+        ours += bench.compare(f"ours {change:+d}", [SetProperty("pitch", change=float(change))], target)
         for strength, baseline in itertools.product(PAEK_STRENGTHS, bench.baselines):
             note = baseline.measures.typical("pitch") + change
             request = next(r for r in bench.requests if f"{r.seed}: {r.prompt}" == baseline.run)
@@ -215,9 +208,9 @@ def cost_figures(generator: MiniGenerator, rounds: int) -> dict[str, Any]:
     request = GenerationRequest("a gentle bright flute melody", seed=FIRST_SEED)
     edits: dict[str, Sequence[Intervention]] = {
         "none": (),
-        "pitch": (setting("pitch", 3.0),),
-        "loudness": (setting("loudness", -6.0),),
-        "timbre": (setting("timbre", 0.5),),
+        "pitch": (SetProperty("pitch", change=3.0),),
+        "loudness": (SetProperty("loudness", change=-6.0),),
+        "timbre": (SetProperty("timbre", change=0.5),),
     }
     hooks = {name: bind(acting, generator, request) for name, acting in edits.items()}
 
@@ -281,9 +274,7 @@ def _mean_code_norm(bench: Bench) -> float:
     """Mean norm of the SAE's code of unsteered final latents, which sets the scale of Paek's strengths."""
     import torch
 
-    from harness.steering.artifacts import find_artifacts
-
-    sae = find_artifacts(bench.generator).sae
+    sae = require_shipped(latent_source(bench.generator.codec)).sae
     if sae is None:
         raise RuntimeError("mini ships without an SAE")
     frames = torch.from_numpy(np.concatenate([outcome.latents for outcome in bench.baselines]))

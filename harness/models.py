@@ -102,6 +102,15 @@ def load_codec_of(trace: Trace) -> Codec:
     return load_generator(trace.generator_id).codec
 
 
+def require_generator(trace: Trace, generator: Generator) -> None:
+    """Raise ``InputError`` if ``generator`` would make something else of the request of ``trace``."""
+    if generator.weights_sha256 != trace.weights_sha256:
+        raise InputError(
+            f"{trace.path} was made with weights {trace.weights_sha256[:12]} of {trace.generator_id!r}; these are "
+            f"{generator.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
+        )
+
+
 def require_codec(trace: Trace, codec: Codec) -> None:
     """Raise ``InputError`` if ``codec`` would decode the latents of ``trace`` to something else than they were."""
     made_with = trace.codec_id, trace.metadata["codec_weights_sha256"]

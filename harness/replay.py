@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from generators.base import GenerationRequest, Generator, HookPoint
+from generators.base import GenerationRequest, Generator, HookPoint, StepHook
 from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
 from harness.interventions import from_json, to_json
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
+from harness.models import require_generator
 from harness.store.reader import Trace
 
 
@@ -78,15 +79,11 @@ def replay(
     trace: Trace, generator: Generator, interventions: Sequence[Intervention], artifacts: Artifacts | None = None
 ) -> Replay:
     """Run the batch of ``trace`` again and compare. Raises ``InputError`` for another generator or other weights."""
-    if generator.weights_sha256 != trace.weights_sha256:
-        raise InputError(
-            f"{trace.path} was made with weights {trace.weights_sha256[:12]} of {trace.generator_id!r}; these are "
-            f"{generator.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
-        )
+    require_generator(trace, generator)
     requests = [GenerationRequest(**request) for request in trace.batch]
     index = int(trace.metadata["batch_index"])
     comparison = _Comparison(trace, index)
-    hooks = [*bind(interventions, generator, requests, artifacts), comparison]
+    hooks: list[StepHook] = [*bind(interventions, generator, requests, artifacts), comparison]
     generation = generator.generate_batch(requests, hooks)[index]
     audio = None if trace.audio is None else _difference(generation.audio, trace.audio)
     first = comparison.first

@@ -10,6 +10,7 @@ import click
 
 from harness.cli.console import answer, progress_bar, say, table
 from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.steering import Steering
 from harness.cli.values import FiniteRange, check_prompts, numbers, read_prompts, words
 
 if TYPE_CHECKING:
@@ -82,7 +83,6 @@ def command(
     from generators.base import GenerationRequest
     from harness.models import load_generator
     from harness.report.timing_page import build_timing_report
-    from harness.steering.artifacts import find_artifacts
     from harness.steering.timing import run_timing
     from harness.steering.timing_config import TimingConfig
 
@@ -94,10 +94,16 @@ def command(
         for more in range(seeds)
     )
     config = TimingConfig(names, windows, strengths, requests)
+    artifacts = Steering(sae=sae, probes=probes).artifacts(model)
     with progress_bar() as progress:
         try:
             study = run_timing(
-                model, config, out, artifacts=find_artifacts(model, sae, probes), force=force, progress=progress
+                model,
+                config,
+                out,
+                artifacts=artifacts,
+                force=force,
+                progress=progress,
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command goes on from what is finished") from None

@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
 from harness.interventions.random_direction import RandomDirection
+from harness.models import require_generator
 from harness.steering.arms import compare_all, control_of, dosed, dosed_target, natural_latents, target_of, window_of
 from harness.steering.outcome import Outcome, generate_outcomes, read_outcome
 from harness.store.reader import Trace, open_trace
@@ -185,11 +186,7 @@ def _check(
         raise InputError(f"seeds is {seeds}; give 1 or more")
     if any(not np.isfinite(strength) or strength <= 0 for strength in strengths):
         raise InputError(f"strengths are {list(strengths)}; give finite numbers above 0: 1 is the edit as given")
-    if generator.weights_sha256 != trace.weights_sha256:
-        raise InputError(
-            f"{trace.path} was made with {trace.generator_id!r}, weights {trace.weights_sha256[:12]}; these are "
-            f"{generator.weights_sha256[:12]}. Generate it again with the present weights"
-        )
+    require_generator(trace, generator)
 
 
 def _doses(
