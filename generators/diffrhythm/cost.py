@@ -17,4 +17,4 @@ def call_flops(config: Mapping[str, Any], frames: int) -> float:
     convolutions = POSITION_CONVOLUTIONS * dim**2 // GROUPS * KERNEL
     per_frame = config["depth"] * block + mixing + convolutions + dim * config["mel_dim"]
     pairs = frames * (frames + 1) / 2 if config["attention"] == "causal" else frames**2
-    return 2.0 * frames * per_frame + 4.0 * pairs * dim * config["depth"]
+    return float(2 * frames * per_frame + 4 * pairs * dim * config["depth"])

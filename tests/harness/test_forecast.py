@@ -44,9 +44,9 @@ def test_short_and_uncounted_runs_are_not(counted: ClosedFormGenerator, monkeypa
 
 
 def test_too_little_memory_says_what_to_change() -> None:
-    with pytest.raises(HarnessError, match="cpu has too little memory.*--dtype float16, a shorter --duration"):
-        with enough_memory("cpu"):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    advice = r"cpu has too little memory.*--dtype float16, a shorter --duration"
+    with pytest.raises(HarnessError, match=advice), enough_memory("cpu"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
     with pytest.raises(HarnessError, match="too little memory"), enough_memory("cpu"):
         torch.empty(1 << 60)
     with pytest.raises(RuntimeError, match="other"), enough_memory("cpu"):

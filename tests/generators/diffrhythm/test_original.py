@@ -80,7 +80,7 @@ def test_a_full_length_v1_2_model_needs_its_duration_embedding(tmp_path: Path) -
 
 def test_the_autoencoder_may_lie_elsewhere(tmp_path: Path) -> None:
     folder = write(tmp_path / "w", vae=False)
-    with pytest.raises(CheckpointError, match="holds no autoencoder; looked for vae_model.pt"):
+    with pytest.raises(CheckpointError, match=r"holds no autoencoder; looked for vae_model\.pt"):
         load(folder)
     assert load(folder, vae=VAE_FILE).codec.id == load(folder, vae=VAE_FILE.parent).codec.id == "diffrhythm-vae"
     with pytest.raises(CheckpointError, match=r"nowhere\.pt: missing"):
@@ -97,7 +97,7 @@ def test_files_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a DiffRhythm checkpoint"):
         load(folder)
     folder = write(tmp_path / "b", vae=False)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.script(torch.nn.Linear(2, 2)).save(folder / "vae_model.pt")
     with pytest.raises(CheckpointError, match=r"vae_model\.pt: holds no Oobleck autoencoder"):
         load(folder)
@@ -147,4 +147,4 @@ def test_the_table_of_published_models() -> None:
     assert named_in(("models--ASLP-lab--DiffRhythm-1_2-full",)) == "ASLP-lab/DiffRhythm-1_2-full"
     assert named_in(("home", "weights")) is None
     for entry in PUBLISHED.values():
-        assert set((*entry.parts.values(), *entry.companions)) <= set(PUBLISHED)
+        assert {*entry.parts.values(), *entry.companions} <= set(PUBLISHED)
