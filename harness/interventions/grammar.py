@@ -93,10 +93,9 @@ class _Scanner:
         return float(self.need(NUMBER, what))
 
     def fail(self, fault: str, place: int | None = None) -> NoReturn:
-        """Raise an error that shows the text and the character at ``place``."""
+        """Raise an error of one line that shows the text, with a mark before the character at ``place``."""
         at = self.place if place is None else place
-        found = "the end" if at >= len(self.text) else repr(self.text[at])
-        raise InputError(f"{fault} at character {at + 1} ({found}):\n  {self.text}\n  {' ' * at}^")
+        raise InputError(f"{fault}; at character {at + 1}: {self.text[:at]} >>>{self.text[at:] or ' (the end)'}")
 
 
 def _made(

@@ -23,8 +23,8 @@ class Schedule:
     """Windows of t, steps and frames, a guidance branch, and the course of the strength over the window.
 
     Update k acts when its t lies in ``t`` and its index in ``steps``. Windows hold their start and not their stop, so
-    that windows laid end to end share no step; a ``t`` window that stops at 1 holds that too. A window of no width,
-    ``(t, t)``, means the one update that covers t.
+    that windows laid end to end share no step; a ``t`` window that stops at 1 holds that too. A ``t`` window in which
+    no update begins, such as ``(t, t)``, means the one update that covers its start.
 
     Raises ``InputError`` for windows outside 0..1, reversed, or of numbers that are not finite.
     """
@@ -67,9 +67,9 @@ class Schedule:
         return {"constant": 1.0, "ramp": u, "cosine": math.sin(math.pi * u) ** 2}[self.shape]
 
     def strengths(self, times: Sequence[float]) -> tuple[float, ...]:
-        """Return the strength of every update along ``times`` (S + 1 of them), a window of no width included."""
+        """Return the strength of every update along ``times`` (S + 1 of them), whatever the width of the window."""
         start, stop = self.t
-        if start < stop:
+        if any(start <= t < stop for t in times[:-1]):
             return tuple(self.strength(step, t) for step, t in enumerate(times[:-1]))
         covering = max((step for step, t in enumerate(times[:-1]) if t <= start), default=0)
         inside = self.steps is None or self.steps[0] <= covering < self.steps[1]

@@ -192,7 +192,7 @@ def test_a_failing_function_leaves_the_model_untouched(generator, artifacts, req
         (lambda: Add(property="pitch", value=5.0), "outside what the probe knows"),
         (lambda: Scale(1, 2.0, at="velocity"), "hook_point"),
         (lambda: Scale(1, 2.0, at="means"), "did you mean 'mean'"),
-        (lambda: Scale(1, 2.0, schedule=Schedule(t=(0.51, 0.52))), "no update lies in"),
+        (lambda: Scale(1, 2.0, schedule=Schedule(t=(0.0, 0.2), steps=(5, 8))), "no update lies in"),
         (lambda: Scale(1, 2.0, schedule=Schedule(steps=(0, 9))), "beyond the 8 updates"),
         (lambda: Scale(1, 2.0, schedule=Schedule(frames_s=(0.1, 0.9))), "end after the audio"),
         (lambda: Scale(1, 2.0, at="x_t", schedule=Schedule(branch="cond")), "shared by all branches"),

@@ -21,11 +21,12 @@ def test_windows_end_to_end_cover_every_step_once():
     assert total == [1.0] * 8
 
 
-@given(t=st.floats(0, 1))
-def test_a_window_of_no_width_is_the_update_that_covers_it(t):
-    strengths = Schedule(t=(t, t)).strengths(TIMES)
+@given(t=st.floats(0, 1), width=st.floats(0, 0.01))
+def test_a_narrow_window_is_one_update(t, width):
+    strengths = Schedule(t=(t, min(t + width, 1.0))).strengths(TIMES)
     (step,) = [k for k, strength in enumerate(strengths) if strength]
-    assert TIMES[step] <= t <= TIMES[step + 1]
+    assert TIMES[step] <= t + width
+    assert t <= TIMES[step + 1]
 
 
 def test_steps_and_t_both_hold():
