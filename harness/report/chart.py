@@ -65,7 +65,7 @@ class EmergenceChart:
         )
         figure.update_xaxes(title="t (0 = noise, 1 = data)", range=[-0.02, 1.02])
         figure.update_yaxes(title="frames as in the end", range=[-0.03, 1.03], tickformat=".0%")
-        return plots.finish(figure, height=290)
+        return plots.finish(figure, height=350)
 
     def _draw(self, figure: go.Figure, line: Line, options: dict[str, Any]) -> None:
         series = plots.series(line.name)

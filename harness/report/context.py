@@ -147,8 +147,10 @@ def gather(
 
 
 def _matching(decoded: Decoded, artifacts: Artifacts | None) -> Artifacts | None:
-    """Return the artifacts if it was they that decoded."""
-    return artifacts if artifacts is not None and artifacts.describe() == decoded.artifacts else None
+    """Return the artifacts if they have the SAE and the probes that decoded."""
+    if artifacts is None or artifacts.describe()["sae"] != decoded.artifacts["sae"]:
+        return None
+    return artifacts if set(decoded.properties) <= set(artifacts.probes) else None
 
 
 def _track(

@@ -208,7 +208,8 @@ def test_table_is_searched_and_sorted_by_keyboard(page):
 def test_no_serious_accessibility_violation(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    rules = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}  # all that the theme can change
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
     serious = [
         (fault["id"], [node["html"][:200] for node in fault["nodes"]][:3])
         for fault in found

@@ -23,6 +23,7 @@ def artifacts(fitted):
 def test_no_panel_without_a_decode(make_trace, generator, tmp_path, read_page):
     page = read_page(build_report(make_trace(), generator.codec, tmp_path / "report.html").path)
     assert page.all("section", id="decoded") == []
+    assert "to add it: harness decode " in page.one("p", role="note").content
 
 
 def test_panel_of_a_decoded_trace(make_trace, generator, artifacts, tmp_path, read_page):
