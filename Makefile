@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Everything happens inside $(VENV); nothing is installed outside it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock clean mini mini-analysis
+.PHONY: help demo test test-encodec check bench docs lock clean mini mini-analysis
 SHELL := /bin/bash
 
 PYTHON ?= python3
@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PROMPT ?= a gentle bright flute melody
 ARGS ?=
+PURELIB := 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -18,6 +19,14 @@ demo: $(VENV)/.installed ## Generate a clip, record every denoising step, write 
 
 test: $(VENV)/.installed-dev ## Install what the tests need and run them (ARGS="--slow -k name" adds options)
 	$(BIN)/python -m pytest $(ARGS)
+
+# The second environment sees the first one's packages and adds only the extra: torch stays the build it is. The torchaudio
+# that the package asks for need not fit that build, which is part of what is tested.
+test-encodec: $(VENV)/.installed-dev ## Compare the package `encodec` with transformers' port, in an environment of its own
+	$(PYTHON) -m venv --clear $(VENV)-encodec
+	$(BIN)/python -c $(PURELIB) > "$$($(VENV)-encodec/bin/python -c $(PURELIB))/shared.pth"
+	$(VENV)-encodec/bin/python -m pip install --quiet -c constraints.txt "audio-diffusion-harness[encodec]"
+	$(VENV)-encodec/bin/python -m pytest tests/generators/codecs/test_encodec_package.py $(ARGS)
 
 check: $(VENV)/.installed-dev ## Lint, formatting, types
 	$(BIN)/ruff check .
@@ -50,7 +59,7 @@ lock: ## Rewrite constraints.txt from a fresh environment with the newest releas
 	rm -rf .venv-lock
 
 clean: ## Remove caches, built files and the environment; runs/ stays
-	rm -rf $(VENV) .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-encodec .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make a second run start at once; they are older than what they were made from as soon as it changes.
