@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.codec import codec_options
 from harness.cli.console import answer, progress_bar, say, table
 from harness.cli.options import debug_option, json_option
 
@@ -39,7 +40,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only say how larg
 
 
 @command.command("paek2025")
-@click.option("--codec", default="mini", show_default=True, metavar="NAME", help="See 'harness list'.")
+@codec_options
 @audio_option
 @click.option("--rendered", type=click.IntRange(0), default=0, metavar="N", help="Also N clips played by FluidSynth.")
 @click.option("--generator", metavar="NAME|DIR", help="Follow its steps too; it must use the codec.")
@@ -53,7 +54,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only say how larg
 @json_option
 @debug_option
 def paek2025(
-    codec: str,
+    codec: dict[str, Any],
     audio: tuple[Path, ...],
     rendered: int,
     generator: str | None,
@@ -71,13 +72,14 @@ def paek2025(
     """
     if captions is not None and generator is None:
         raise click.UsageError("--captions are prompts for a generator; give --generator too")
+    from harness.codecs import CodecSpec
     from harness.models import check_device
     from harness.reproduce import paek2025 as study_of
     from harness.reproduce import paek2025_report
 
     check_device(device)
     scale = study_of.SMALL if small else study_of.FULL
-    study = study_of.Study(codec, audio, rendered, generator, captions, scale, untrained, device)
+    study = study_of.Study(CodecSpec(**codec), audio, rendered, generator, captions, scale, untrained, device)
     estimate = study_of.measure(study)
     if _announced(estimate, out, only=dry_run):
         return

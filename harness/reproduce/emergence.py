@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from generators.base import GenerationRequest, Generator
@@ -13,9 +14,13 @@ from harness.decoding.emergence import Curves, Emergence
 from harness.decoding.storage import read_decoded, store
 from harness.errors import InputError
 from harness.pipeline import Progress, run
+from harness.reproduce.estimate import timed
+from harness.reproduce.prompts import built_in
 from harness.reproduce.workspace import Workspace
 from harness.store.reader import open_trace
 
+STEP_DECODED_BYTES = 2 * 2 * (66 + 20 + 20)
+"""What is decoded of a frame at one step: half-precision probabilities of all classes, in both views."""
 CHUNK = 8
 """Prompts generated at a time; what is lost when a study is interrupted."""
 
@@ -28,6 +33,17 @@ def require_same_codec(generator: Generator, codec: Codec) -> None:
             f"the generator {generator.id!r} makes latents of the codec {theirs.id!r}, the study is of {codec.id!r}; "
             "give that codec, or leave --generator out"
         )
+
+
+def measure_runs(generator: Generator, prompts: int) -> tuple[float, int]:
+    """Estimate seconds and bytes of recording this many prompts, from two runs of two and four steps."""
+    requests = [GenerationRequest(prompt=built_in(1)[0], num_inference_steps=steps) for steps in (2, 4)]
+    two_s, four_s = (timed(partial(generator.generate, request)) for request in requests)
+    plan = generator.plan(generator.resolve(GenerationRequest(prompt=built_in(1)[0])))
+    steps = len(plan.times) - 1
+    state_bytes = 4 * plan.frames * plan.channels
+    run_bytes = state_bytes * (steps * (1 + len(plan.branches)) + 1) + STEP_DECODED_BYTES * steps * plan.frames
+    return prompts * (two_s + max(four_s - two_s, 0) / 2 * (steps - 2)), prompts * run_bytes
 
 
 def emergence(

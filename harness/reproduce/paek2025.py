@@ -17,6 +17,7 @@ from analysis.probes import FitConfig, save_probe
 from analysis.sae.config import SAEConfig
 from analysis.sae.learner import TrainConfig
 from generators.codecs.base import Codec
+from harness.codecs import CodecSpec
 from harness.datasets.audio import AudioFile, find_audio
 from harness.datasets.build import build
 from harness.datasets.reader import Dataset, open_dataset
@@ -28,10 +29,10 @@ from harness.errors import InputError
 from harness.fitting.probes import Frames, frames_of, task_of
 from harness.fitting.saes import SUMMARY, grid, load_sae, train_saes
 from harness.fitting.table import figures, read_properties
-from harness.models import load_codec, load_generator
+from harness.models import load_generator
 from harness.pipeline import Progress
 from harness.reproduce import estimate
-from harness.reproduce.emergence import emergence, require_same_codec
+from harness.reproduce.emergence import emergence, measure_runs, require_same_codec
 from harness.reproduce.manipulation import Example, control_vectors, examples
 from harness.reproduce.prompts import built_in, read_captions
 from harness.reproduce.workspace import Workspace, opened
@@ -42,6 +43,8 @@ RENDERED_S = 5.0
 """Length of a rendered clip."""
 RENDERING, PROBE_S = 0.05, 4e-4
 """Seconds that a second of rendered audio, and a frame of all probes of one SAE, take on one core: for estimates."""
+PROBED_CLASSES = 66 + 20 + 20
+"""Columns of the weights of all probes of one SAE."""
 WELL_RECONSTRUCTED = 0.10
 """Of the SAEs with at most this fvu, the one that probes read best is used further."""
 
@@ -83,7 +86,7 @@ FIT = FitConfig(l2=1e-5, max_iterations=120)
 class Study:
     """What is studied, on what."""
 
-    codec: str
+    codec: CodecSpec
     audio: tuple[Path, ...] = ()
     """Files and folders."""
     rendered: int = 0
@@ -149,7 +152,7 @@ def configs(study: Study, d_in: int) -> dict[str, list[SAEConfig]]:
 
 def measure(study: Study) -> estimate.Estimate:
     """Estimate size and time by doing a little of everything."""
-    codec = load_codec(study.codec)
+    codec = study.codec.load()
     audio_s = study.rendered * RENDERED_S + sum(estimate.length_s(file) for file in audio_files(study))
     rows = audio_s * codec.frame_rate_hz
     seconds_of_noise = torch.randn(1, codec.channels, 10 * codec.sample_rate_hz) * 0.1
@@ -163,6 +166,12 @@ def measure(study: Study) -> estimate.Estimate:
     times["probes"] = PROBE_S * min(rows, study.scale.probe_frames) * probed
     size = estimate.dataset_bytes(rows, codec.latent_channels)
     size += sum(estimate.sae_bytes(group) for group in groups.values())
+    size += sum(PROBED_CLASSES * 4 * config.d_sae for group in groups.values() for config in group)
+    if study.generator is not None:
+        generator = load_generator(study.generator, device=study.device)
+        require_same_codec(generator, codec)
+        times["runs"], run_bytes = measure_runs(generator, study.scale.prompts)
+        size += run_bytes
     return estimate.Estimate(audio_s, size, times)
 
 
@@ -180,7 +189,7 @@ def reproduce(study: Study, out: Path, *, workers: int = 1, progress: Progress |
     tell = progress or (lambda what, done, total: None)
     prompts = _prompts(study)
     with opened(out, study.settings()) as workspace:
-        codec = load_codec(study.codec)
+        codec = study.codec.load()
         if study.generator is not None:
             require_same_codec(load_generator(study.generator), codec)
         if not (out / DATASET).is_file():

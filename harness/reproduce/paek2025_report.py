@@ -53,18 +53,18 @@ def write(results: Results, out: Path) -> dict[str, Any]:
 
 
 def sparsity_table(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Return the paper's table: a row an SAE, the published range of the codec in the column after each accuracy."""
-    published = PAEK.get(results.study.codec, {})
+    """Return the paper's table: a row an SAE; after each accuracy the codec's published range, where there is one."""
+    published = PAEK.get(results.study.codec.name, {})
     head = ["SAE", "setting", "sparsity", "l0", "fvu", "dead"]
     for name in READ:
-        head += [name, f"{name}, paper"]
+        head += [name, f"{name}, paper"] if name in published else [name]
     rows = []
     for row in results.rows:
         setting = "–" if row.get("setting") is None else f"{row['setting']:g}"
         cells = [f"{row['architecture']} {row['d_sae']}", setting, f"{row['sparsity']:.3f}", f"{row['l0']:.1f}"]
         cells += [f"{row['fvu']:.3f}", f"{row['dead']:.1%}"]
         for name in READ:
-            cells += [f"{row[name]['value']:.3f}", as_range(published.get(name))]
+            cells += [f"{row[name]['value']:.3f}", *([as_range(published[name])] if name in published else [])]
         rows.append(cells)
     return head, rows
 

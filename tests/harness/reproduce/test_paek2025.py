@@ -11,14 +11,23 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.codecs import CodecSpec
 from harness.datasets.reader import open_dataset
 from harness.errors import ExistsError, InputError
 from harness.fitting.probes import frames_of, task_of
 from harness.fitting.saes import load_sae
 from harness.reproduce import paek2025, paek2025_report
 from harness.reproduce.manipulation import control_vectors
+from harness.reproduce.published import PAEK, as_range
 
 RATE_HZ = 22050
+DATA = Path(__file__).parents[2] / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "parity"
+TINY_CODECS = {
+    "encodec": (DATA / "encodec" / "mono_causal.th", DATA / "encodec" / "mono_causal.json"),
+    "wavtokenizer": (SHARED / "wavtokenizer" / "tiny" / "model.ckpt", SHARED / "wavtokenizer" / "tiny" / "config.yaml"),
+    "diffrhythm-vae": (DATA / "diffrhythm" / "vae" / "vae_model.pt", None),
+}
 TINY = paek2025.Scale((2,), (0.02,), 2, (4,), 8, 400, None, 1, 3)
 
 
@@ -36,7 +45,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(audio: Path) -> paek2025.Study:
-    return paek2025.Study("closed-form", (audio,), generator="closed-form", scale=TINY, untrained=True)
+    return paek2025.Study(CodecSpec("closed-form"), (audio,), generator="closed-form", scale=TINY, untrained=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +107,7 @@ def test_other_settings_and_foreign_folders_are_refused(finished, study, tmp_pat
 
 def test_a_generator_of_another_codec_is_refused(study, tmp_path):
     with pytest.raises(InputError, match="makes latents of the codec"):
-        paek2025.reproduce(replace(study, codec="mini"), tmp_path / "new")
+        paek2025.reproduce(replace(study, codec=CodecSpec("mini")), tmp_path / "new")
 
 
 def test_nothing_to_study(study):
@@ -110,6 +119,7 @@ def test_the_estimate_counts_the_audio(study):
     found = paek2025.measure(study)
     assert found.audio_s == pytest.approx(40 * 12 * 1024 / RATE_HZ, rel=1e-3)
     assert found.total_s > 0
+    assert found.seconds["runs"] > 0
     assert "of audio" in found.sentence()
     json.dumps(found.to_json())
 
@@ -145,3 +155,20 @@ def test_the_best_read_of_the_faithful_is_used(rows, name):
         for n, fvu, v in rows
     ]
     assert paek2025.choose(made)["name"] == name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "files"), TINY_CODECS.items(), ids=str)
+def test_every_codec_runs_end_to_end_on_a_tiny_random_checkpoint(name, files, audio, tmp_path):
+    weights, config = files
+    if not weights.exists():
+        pytest.skip(f"needs {weights}")
+    study = paek2025.Study(CodecSpec(name, str(weights), config and str(config)), (audio,), scale=TINY, untrained=True)
+    results = paek2025.reproduce(study, tmp_path / "study")
+    document = paek2025_report.write(results, tmp_path / "study")
+    assert document["untrained"]
+    assert len(results.rows) == 4
+    published = PAEK[name]["pitch"]
+    head, rows = paek2025_report.sparsity_table(results)
+    assert head[7] == "pitch, paper"
+    assert rows[0][7] == as_range(published)
