@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ UNUSED = frozenset({"masked_spec_embed"})
 
 def read_settings(name: str) -> dict[str, Any]:
     """Read ``config.json`` of a folder or hub id. Raises ``CheckpointError`` unless it is of a known audio encoder."""
-    if find_spec("transformers") is None:
-        raise CheckpointError("audio encoders need transformers: pip install 'audio-diffusion-harness[transformers]'")
     from transformers import PretrainedConfig
 
     with faults(name):
