@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from analysis import properties
 from analysis.properties.frames import Array, check_audio, frame_grid
-from analysis.properties.loudness import integrated_lufs
-from analysis.properties.spectrum import SILENCE_DB, Spectrum, decibels
+from analysis.properties.loudness import integrated_lufs, level_db
+from analysis.properties.spectrum import SILENCE_DB, WINDOW_S, Spectrum, decibels
 
 JUDGED = ("pitch", "loudness", "timbre")
 """Scalar properties that are steered and whose leakage is measured."""
+RANGE_DB = 40.0
+"""Frames further than this below the clip's loudest do not count as sounding: a struck string dies away, and what a
+tracker reads in its last breath is nobody's note."""
 STABLE_SEMITONES = 0.5
 """A frame's pitch is stable where both neighbours are voiced and lie within this."""
 MIN_STABLE_SHARE = 0.5
@@ -31,7 +34,7 @@ class ClipMeasures:
     values: Mapping[str, Array]
     """Property of ``JUDGED`` -> float32 ``[T]`` in its own unit, NaN where it does not exist or nothing sounds."""
     sounding: npt.NDArray[np.bool_]
-    """``[T]``: louder than ``SILENCE_DB``."""
+    """``[T]``: louder than ``SILENCE_DB``, and within ``RANGE_DB`` of the clip's loudest frame."""
     lufs: float
     """Integrated loudness."""
     log_mel_db: Array
@@ -74,7 +77,8 @@ def measure_clip(audio: npt.NDArray[np.floating], sample_rate_hz: int, frame_rat
     grid = frame_grid(checked.shape[1], sample_rate_hz, frame_rate_hz)
     mono, spectrum = checked.mean(axis=0, keepdims=True), Spectrum(grid)
     floor = 10 ** (SILENCE_DB / 10)
-    sounding = spectrum.sounding(mono)[0]
+    level = level_db(checked[None], grid, WINDOW_S)[0]
+    sounding = spectrum.sounding(mono)[0] & (level > level.max() - RANGE_DB)
 
     def track(name: str) -> Array:
         return properties.load(name).measure(checked, sample_rate_hz, frame_rate_hz).masked()

@@ -93,6 +93,13 @@ def test_gliding_pitch_is_voiced_but_not_stable():
     assert clip.can_judge("loudness")
 
 
+def test_a_note_that_dies_away_is_judged_while_it_is_heard():
+    loud, faint = tone(note=60, seconds=1.0), tone(note=60, seconds=1.0, level_db=-65)
+    baseline, other = measured(loud, faint), measured(tone(note=63), faint)
+    assert baseline.sounding.mean() == pytest.approx(0.5, abs=0.05)
+    assert compare("a", baseline, other, Target("pitch", change=3)).on_target == 1
+
+
 def test_clipping_and_noise_are_artefacts():
     baseline = measured(partials=RICH)
     loud = measured(np.clip(tone(partials=RICH, level_db=3), -1, 1))
