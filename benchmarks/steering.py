@@ -110,7 +110,7 @@ def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
     rng = np.random.default_rng(11)
     made = []
     for k in range(count):
-        name = list(INSTRUMENTS)[k % len(INSTRUMENTS)]
+        name = list(INSTRUMENTS)[5 * k % len(INSTRUMENTS)]  # struck and sustained ones mixed, in small runs too
         # Steered by up to 5 semitones, all have to stay where mini can play.
         kept = [n for n in range(LOWEST_MIDI + 5, HIGHEST_MIDI - 4) if held_out(name, n)]
         midis = [int(n) for n in rng.choice(kept, rng.integers(notes[0], notes[1] + 1))]
