@@ -4,8 +4,8 @@
 
 The network has the shape of Stable Audio Open 1.0 (a billion weights, drawn at random); text encoder and autoencoder
 are tiny, since they run outside the steps. ``watched`` shows every state, velocity and clean estimate to a hook that
-keeps nothing; ``copied`` copies states and velocities to the CPU, as a trace does. With few ``--layers`` what the tap
-costs stands out, to be set against the time of a step of the whole network.
+keeps nothing; ``copied`` copies states and velocities to the CPU, as a trace does. With few ``--layers`` and
+``--heads`` what the tap costs stands out, to be set against the time of a step of the whole network.
 """
 
 from __future__ import annotations
@@ -48,13 +48,18 @@ class Watch:
             value.to("cpu", copy=True)
 
 
-def subject(device: str, dtype: torch.dtype, layers: int) -> DiffusersGenerator:
+def subject(device: str, dtype: torch.dtype, layers: int, heads: int) -> DiffusersGenerator:
     """Build the pipeline; weights are drawn on the device."""
     words = Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1, "rain": 2}, unk_token="<pad>"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         with torch.device(device):
-            transformer = diffusers.StableAudioDiTModel(sample_size=FRAMES, num_layers=layers)
+            transformer = diffusers.StableAudioDiTModel(
+                sample_size=FRAMES,
+                num_layers=layers,
+                num_attention_heads=heads,
+                num_key_value_attention_heads=heads // 2,
+            )
         vae = diffusers.AutoencoderOobleck(
             encoder_hidden_size=128,
             downsampling_ratios=[2, 4],
@@ -77,7 +82,8 @@ def subject(device: str, dtype: torch.dtype, layers: int) -> DiffusersGenerator:
             sigma_min=0.3, sigma_max=500, sigma_data=1.0, prediction_type="v_prediction", sigma_schedule="exponential"
         ),
     )
-    return DiffusersGenerator(pipeline.to(device, dtype), "random")
+    pipeline.to(device)
+    return DiffusersGenerator(pipeline if dtype == torch.float32 else pipeline.to(dtype), "random")
 
 
 def generate(generator: DiffusersGenerator, request: GenerationRequest, hooks: list[StepHook]) -> None:
@@ -93,13 +99,14 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--layers", type=int, default=24, help="blocks of the network; 24 is the published size")
+    parser.add_argument("--heads", type=int, default=24, help="an even number, its width is 64 a head")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/diffusers_tap.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    generator = subject(arguments.device, getattr(torch, arguments.dtype), arguments.layers)
+    generator = subject(arguments.device, getattr(torch, arguments.dtype), arguments.layers, arguments.heads)
     request = GenerationRequest("rain", num_inference_steps=arguments.steps, guidance_scale=7.0)
     hooks: dict[str, list[StepHook]] = {"untraced": [], "watched": [Watch(copy=False)], "copied": [Watch(copy=True)]}
     variants = {name: functools.partial(generate, generator, request, given) for name, given in hooks.items()}

@@ -130,6 +130,8 @@ def run(
         extra={"interventions": [to_json(item) for item in interventions]} if interventions else None,
     )
     batches = _batches(generator, requests, batch_size)
+    if report and any(generator.plan(request).sampler.get("recorded") == "x_t" for request in requests):
+        raise InputError("a report shows clean estimates, and record=x_t records states alone; leave one of them out")
     bound = [bind(interventions, generator, [requests[i] for i in indices], artifacts) for indices, _ in batches]
     results: list[RunResult] = []
     with runs.reserved(Path(out_dir), len(requests), force=force) as folders:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from generators.base import GenerationRequest
 from generators.diffusers_audio.generator import DiffusersGenerator
 from generators.testing import GeneratorTests
@@ -45,9 +47,11 @@ class TestAudioLdm2(Pipelines):
     name = "audioldm2"
 
 
+@pytest.mark.slow
 class TestAudioLdm(Pipelines):
     name = "audioldm"
 
 
+@pytest.mark.slow
 class TestMusicLdm(Pipelines):
     name = "musicldm"

@@ -42,6 +42,13 @@ def test_last_state_is_what_the_pipeline_gives(tiny: Tiny, name: str) -> None:
     assert torch.equal(generator.generate(REQUEST, [Recorder()]).latents, direct(generator, REQUEST))
 
 
+@pytest.mark.parametrize("name", ["audioldm", "musicldm"])
+def test_watching_changes_nothing_where_latents_are_not_given(tiny: Tiny, name: str) -> None:
+    generator, seen = tiny(name), Recorder("x_t", "velocity")
+    assert torch.equal(generator.generate(REQUEST, [seen]).latents, generator.generate(REQUEST).latents)
+    assert {point.branch for point, _ in seen.seen if point.name == "velocity"} == {"cond", "uncond", None}
+
+
 class Watch:
     """Hook that looks at the scheduler right after step 1, when ``x_t`` of step 2 is shown."""
 

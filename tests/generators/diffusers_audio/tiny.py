@@ -304,7 +304,7 @@ def audioldm2(scheduler: Any = None) -> DiffusionPipeline:
         language_model = transformers.GPT2LMHeadModel(
             transformers.GPT2Config(n_embd=16, n_head=2, n_layer=1, n_ctx=99, n_positions=99, vocab_size=99)
         )
-        language_model.config.max_new_tokens = 8
+        language_model.config.max_new_tokens = 1
         return finish(
             diffusers.AudioLDM2Pipeline(
                 vae=mel_vae(),

@@ -56,6 +56,12 @@ def test_bad_input(invoke, folder, tmp_path):
     )
     assert half.exit_code == 2
     assert "float16 is not for a CPU" in half.stderr
+    states = invoke(
+        "generate", "--generator", folder, "--prompt", "a", *SMALL, "--set", "record=x_t", "--report",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert states.exit_code == 2
+    assert "records states alone" in states.stderr
     assert not (tmp_path / "run").exists()
 
 
