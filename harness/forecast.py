@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -19,19 +19,25 @@ AT_ONCE = 4
 """Products between two looks at the clock."""
 
 
-def matmul_rate(device: torch.device, dtype: torch.dtype, rows: int = ROWS, width: int = WIDTH) -> float:
+def matmul_rate(
+    device: torch.device,
+    dtype: torch.dtype,
+    rows: int = ROWS,
+    width: int = WIDTH,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """Measure how many floating-point operations a second products ``[rows, width] @ [width, width]`` reach here."""
     left = torch.randn(rows, width, device=device).to(dtype)
     square = torch.randn(width, width, device=device).to(dtype)
     left @ square  # the first product sets things up
-    products, started = 0, time.perf_counter()
-    while time.perf_counter() - started < MEASURED_S:
+    products, started = 0, clock()
+    while clock() - started < MEASURED_S:
         for _ in range(AT_ONCE):
             left @ square
         products += AT_ONCE
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-    return products * 2.0 * rows * width**2 / (time.perf_counter() - started)
+    return products * 2.0 * rows * width**2 / (clock() - started)
 
 
 def forecast_s(generator: Generator, requests: Sequence[GenerationRequest]) -> float | None:
