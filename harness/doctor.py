@@ -26,6 +26,9 @@ OPTIONAL_PROGRAMS = {
     "espeak-ng": "only DiffRhythm's lyrics need it: apt install espeak-ng",
 }
 
+IMPORTED_AS = {"pyyaml": "yaml", "scikit_learn": "sklearn"}
+"""Packages that import under another name than they are installed by."""
+
 MANIFEST = "SHA256SUMS"
 """Beside shipped weights, in the form sha256sum writes: ``digest  file``."""
 
@@ -78,9 +81,9 @@ def dependencies() -> list[str]:
 
 
 def essential(name: str) -> Check:
-    """Check that a package we depend on is there and imports under its own name."""
+    """Check that a package we depend on is there and imports."""
     try:
-        import_module(name)
+        import_module(IMPORTED_AS.get(name, name))
         return Check(name, "ok", version(name))
     except (ImportError, PackageNotFoundError):
         return Check(name, "failure", "not installed, or one of its own parts is missing", f"pip install {name}")

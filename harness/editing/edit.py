@@ -17,6 +17,7 @@ from generators.codecs.discrete import DiscreteCodec
 from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
 from harness.interventions.set_property import SetProperty
+from harness.interventions.site import LatentSite
 from harness.interventions.still import edit_latents
 
 STRENGTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -76,6 +77,12 @@ def edit_recording(
     """
     if requantise and not isinstance(codec, DiscreteCodec):
         raise InputError(f"codec {codec.id!r} has no codes to go through as it was loaded; leave requantise out")
+    site = LatentSite(codec, artifacts)
+    for one in wanted:
+        site.probe(one.property)
+        if one.property not in JUDGED:
+            raise InputError(f"{one.property} cannot be judged in a sound; give one of {', '.join(JUDGED)}")
+    artifacts = site.artifacts
     heard = prepare_audio(
         torch.from_numpy(audio)[None], sample_rate_hz, to_hz=codec.sample_rate_hz, channels=codec.channels
     )
