@@ -54,8 +54,8 @@ def ticks(name: str, write: Callable[[float], str], low: float, high: float) -> 
     return {"tickvals": values, "ticktext": [write(value) for value in values]}
 
 
-def heatmap(x: NDArray[np.float32], y: Any, z: NDArray[np.float32], unit: str, **options: Any) -> go.Heatmap:
-    """Heat map of float32 ``z [len(y), len(x)]`` in a perceptually even scale that does not need colour vision."""
+def heatmap(x: NDArray[np.float32], y: Any, z: NDArray[Any], unit: str, **options: Any) -> go.Heatmap:
+    """Heat map of float32 or int8 ``z [len(y), len(x)]`` in an even scale that does not need colour vision."""
     colorbar = {"title": {"text": unit, "side": "right"}, "thickness": 10, "outlinewidth": 0, "xpad": 4}
     colorbar |= options.pop("colorbar", {})
     return go.Heatmap(x=x, y=y, z=z, colorscale="Viridis", colorbar=colorbar, **options)

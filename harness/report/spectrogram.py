@@ -60,7 +60,8 @@ class Spectrogram:
         bands = np.arange(len(self.band_hz), dtype=np.float32)
         hover = "%{z:.0f} dB at %{x:.2f} s<extra></extra>"
         scale = {"zmin": -RANGE_DB, "zmax": 0, "hovertemplate": hover}
-        return plots.heatmap(self.time_s, bands, self.level_db[clip], "dB re loudest", **scale, **options)
+        whole_db = self.level_db[clip].round().astype(np.int8)  # finer steps cannot be seen, and are most of the page
+        return plots.heatmap(self.time_s, bands, whole_db, "dB re loudest", **scale, **options)
 
     def axis(self) -> dict[str, Any]:
         """Frequency axis of ``heatmap``: bands are evenly spaced, their labels are in Hz."""
@@ -68,10 +69,3 @@ class Spectrogram:
         places = np.interp(ticks, self.band_hz, np.arange(len(self.band_hz)))
         labels = [f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz" for hz in ticks]
         return {"tickvals": places.tolist(), "ticktext": labels, "title": "frequency", "showgrid": False}
-
-    def figure(self) -> go.Figure:
-        """Draw the first clip."""
-        figure = go.Figure(self.heatmap(0))
-        figure.update_xaxes(title="time (s)", showgrid=False)
-        figure.update_yaxes(**self.axis())
-        return plots.finish(figure, height=300)
