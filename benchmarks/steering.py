@@ -278,7 +278,7 @@ def _mean_code_norm(bench: Bench) -> float:
     if sae is None:
         raise RuntimeError("mini ships without an SAE")
     frames = torch.from_numpy(np.concatenate([outcome.latents for outcome in bench.baselines]))
-    return float(sae.encode(frames).norm(dim=-1).mean())
+    return float(sae.encode(frames).detach().norm(dim=-1).mean())
 
 
 def _percent(share: float | None) -> str:
