@@ -28,6 +28,7 @@ from harness.decoding.emergence import Curves
 from harness.errors import InputError
 from harness.fitting.probes import Frames, frames_of, task_of
 from harness.fitting.saes import SUMMARY, grid, load_sae, train_saes
+from harness.fitting.sound import require_codec
 from harness.fitting.table import figures, read_properties
 from harness.models import load_generator
 from harness.pipeline import Progress
@@ -195,6 +196,7 @@ def reproduce(study: Study, out: Path, *, workers: int = 1, progress: Progress |
         if not (out / DATASET).is_file():
             build(*sources(study), out / DATASET, workers=workers, progress=progress)
         with open_dataset(out / DATASET) as dataset:
+            require_codec(dataset, codec)
             folders = _train(study, dataset, out / SAES, tell)
             frames = _frames(study, dataset)
             rows = [_row(workspace, dataset, frames, folder) for folder in _told(folders, tell)]
