@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "set-property": "harness.interventions.set_property:SetProperty",
     "patch": "harness.interventions.patch:Patch",
     "random-direction": "harness.interventions.random_direction:RandomDirection",
+    "until": "harness.interventions.until:Until",
     "call": "harness.interventions.call:Call",
 }
 """Name -> ``"module:Class"`` of every built-in kind."""

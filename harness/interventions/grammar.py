@@ -16,6 +16,7 @@
              | shape:constant|ramp|cosine
              | strength:NUMBER
              | at:HOOKPOINT
+             | until:PROPERTY:NUMBER             stop, frame by frame, when the estimate shows this
              | keep-norm
 
 ``--patch TRACE[@ WHERE ...]`` takes the same WHERE; ``at`` is ``x_t`` unless it is given.
@@ -39,6 +40,7 @@ from harness.interventions.patch import Patch
 from harness.interventions.scale import Scale
 from harness.interventions.schedule import AT, SHAPES, Schedule
 from harness.interventions.set_property import SetProperty
+from harness.interventions.until import Until
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 UNITS: dict[str, dict[str, float]] = {
@@ -47,7 +49,7 @@ UNITS: dict[str, dict[str, float]] = {
     "timbre": {"oct": 1.0},
 }
 """Property -> units that may be written after a number, in the property's own unit."""
-WINDOWS = ("t", "steps", "frames", "branch", "shape", "strength", "at", "keep-norm")
+WINDOWS = ("t", "steps", "frames", "branch", "shape", "strength", "at", "until", "keep-norm")
 
 
 def parse_steer(text: str) -> Intervention:
@@ -105,23 +107,26 @@ def _made(
 
     Names the text in what the classes themselves refuse.
     """
+    until = options.pop("until", None)
     try:
         made = build(**options)
     except InputError as error:
         raise InputError(f"{scanner.text}: {error}") from None
-    return replace(made, schedule=_schedule(scanner, made.schedule, schedule)) if schedule else made
+    if schedule:
+        made = replace(made, schedule=_schedule(scanner, made.schedule, schedule))
+    return Until(made, *until) if until else made
 
 
 def _what(scanner: _Scanner) -> Callable[..., Intervention]:
     start = scanner.place
     name = scanner.need(r"[A-Za-z][\w-]*", "a property, 'feature', 'ablate', 'add' or 'paek'")
     if scanner.take(":="):
-        target = _amount(scanner, name, start)
+        target = _amount(scanner, name)
         return lambda **options: SetProperty(name, to=target, **options)
     if scanner.take("="):
         if scanner.text[scanner.place : scanner.place + 1] not in ("+", "-"):
             scanner.fail("expected + or -; a change has a sign, and := sets a value")
-        change = _amount(scanner, name, start)
+        change = _amount(scanner, name)
         return lambda **options: SetProperty(name, change, **options)
     if not scanner.take(":"):
         scanner.fail("expected = (change), := (set) or :")
@@ -135,7 +140,7 @@ def _what(scanner: _Scanner) -> Callable[..., Intervention]:
     scanner.fail(registry.unknown("word before ':'", name, ["feature", "ablate", "add", "paek"]), start)
 
 
-def _amount(scanner: _Scanner, name: str, start: int) -> float:
+def _amount(scanner: _Scanner, name: str) -> float:
     """Read a number and its unit, in the property's own unit."""
     number = scanner.number()
     place = scanner.place
@@ -173,7 +178,7 @@ def _feature(scanner: _Scanner) -> Callable[..., Intervention]:
 def _direction(scanner: _Scanner, mode: Any) -> Callable[..., Intervention]:
     name = scanner.need(r"[A-Za-z][\w-]*", "a property")
     scanner.need(":", "':' and a value of the property")
-    value = _amount(scanner, name, scanner.place)
+    value = _amount(scanner, name)
     return lambda **options: Add(property=name, value=value, mode=mode, **options)
 
 
@@ -218,6 +223,10 @@ def _clause(scanner: _Scanner, schedule: dict[str, Any], options: dict[str, Any]
         options["strength"] = scanner.number()
     elif name == "at":
         options["at"] = scanner.need(r"[\w.]+", "a hook point")
+    elif name == "until":
+        watched = scanner.need(r"[A-Za-z][\w-]*", "a property")
+        scanner.need(":", "':' and a value of the property")
+        options["until"] = watched, _amount(scanner, watched)
     elif name in ("branch", "shape"):
         allowed = AT if name == "branch" else SHAPES
         schedule[field] = scanner.need("|".join(rf"{word}\b" for word in allowed), " or ".join(allowed)), place

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from harness.errors import InputError
-from harness.interventions.base import Edit, Intervention, Moment
-from harness.interventions.schedule import Schedule
+from harness.interventions.base import Edit, Moment
 from harness.interventions.site import Site
+from harness.interventions.wrapping import Wrapping
 
 
 @dataclass(frozen=True)
-class RandomDirection(Intervention):
+class RandomDirection(Wrapping):
     """Moves every frame as far as ``like`` would move it, all in one random direction, at the times of ``like``.
 
     The direction stays the same over steps and frames, as the directions of steering do, so that it adds up likewise.
@@ -23,21 +23,10 @@ class RandomDirection(Intervention):
     it does itself: for that, give the sizes that it had, as its trace records them.
     """
 
-    like: Intervention
-    """Whose size to match; its schedule, hook point, strength and norm keeping are taken over."""
     seed: int = 0
     """Of the direction."""
     relative_norms: tuple[float, ...] | None = None
     """Norm of the edit at every update, relative to what it edits; None = what ``like`` would do to the same value."""
-    schedule: Schedule = field(init=False, kw_only=True)
-    at: str = field(init=False, kw_only=True)
-    strength: float = field(init=False, kw_only=True)
-    keep_norm: bool = field(init=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        for name in ("schedule", "at", "strength", "keep_norm"):
-            object.__setattr__(self, name, getattr(self.like, name))
-        super().__post_init__()
 
     def prepare(self, site: Site) -> Edit:
         """Prepare ``like``, or take the sizes that are given."""

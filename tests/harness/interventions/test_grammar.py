@@ -14,6 +14,7 @@ from harness.interventions.patch import Patch
 from harness.interventions.scale import Scale
 from harness.interventions.schedule import Schedule
 from harness.interventions.set_property import SetProperty
+from harness.interventions.until import Until
 from harness.pipeline import run
 
 
@@ -30,6 +31,10 @@ from harness.pipeline import run
         ("feature:7-1.5@strength:2", Add(7, strength=-3.0)),
         ("ablate:4,5@at:blocks.3,keep-norm", Ablate((4, 5), at="blocks.3", keep_norm=True)),
         ("add:pitch:69st@strength:0.5", Add(property="pitch", value=69.0, strength=0.5)),
+        (
+            "feature:7+0.5@until:loudness:-20dB,t:0.1-0.5",
+            Until(Add(7, strength=0.5, schedule=Schedule(t=(0.1, 0.5))), "loudness", -20.0),
+        ),
         ("paek:pitch:69", Add(property="pitch", value=69.0, mode="paek")),
         (
             "pitch=+3@t:0.3@branch:cond,shape:cosine",

@@ -21,6 +21,7 @@ from harness.interventions.scale import Scale
 from harness.interventions.schedule import Schedule
 from harness.interventions.set_property import SetProperty
 from harness.interventions.site import Site
+from harness.interventions.until import Until
 
 MOMENT = Moment(HookPoint("x1_hat", 3, 0.5), 1.0)
 
@@ -31,6 +32,7 @@ EXAMPLES = {
     "add": Add(property="pitch", value=64.0, mode="paek"),
     "set-property": SetProperty("pitch", 3.0, schedule=Schedule(t=(0.1, 0.5), frames_s=(0.0, 0.1), shape="cosine")),
     "patch": Patch("other.h5", at="x_t", schedule=Schedule(steps=(2, 3))),
+    "until": Until(Add(3, strength=0.5), "pitch", 64.0),
     "random-direction": RandomDirection(Scale(1, 2.0, schedule=Schedule(t=(0.2, 0.4))), seed=7),
 }
 
@@ -159,6 +161,22 @@ def test_paeks_edit_is_the_published_formula(generator, artifacts, request_):
     expected = sae.decode(pushed * f.norm(dim=-1, keepdim=True) / pushed.norm(dim=-1, keepdim=True))
     moved = edited(Add(property="pitch", value=64.0, mode="paek"), generator, request_, artifacts, x)
     torch.testing.assert_close(moved, expected)
+
+
+def test_until_stops_where_the_decode_is_there_and_stays_stopped(generator, request_, artifacts):
+    sae, probe = artifacts.sae, artifacts.probes["pitch"]
+    x = generator.denoiser.latents[:40, :4]
+    site = Site(generator, generator.plan(request_), len(x), artifacts)
+    edit = Until(Call(lambda value, point: value + 1), "pitch", 64.0).prepare(site)
+    decoded = torch.from_numpy(probe.info.bins.centres)[(sae.encode(x) @ probe.weights[0] + probe.bias[0]).argmax(-1)]
+    there = (decoded - 64).abs() <= probe.info.tolerance
+    assert there.any()
+    assert not there.all()
+    moved = edit(x, MOMENT)
+    torch.testing.assert_close(moved, torch.where(there[..., None], x, x + 1))
+    assert torch.equal(edit(x + 5, MOMENT)[there], (x + 5)[there])
+    with pytest.raises(InputError, match="outside what the probe knows"):
+        Until(Add(3), "pitch", 5.0).prepare(site)
 
 
 def test_the_users_function_is_checked(generator, artifacts, request_):
