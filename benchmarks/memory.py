@@ -1,9 +1,10 @@
 """Peak memory of a traced generation, against the number of steps and the length of the clip.
 
-    python -m benchmarks.memory [--steps 16 64 256] [--frames 256 1024 2048]
+    python -m benchmarks.memory [--steps 16 64 256] [--frames 256 2048 6136]
 
 Every case runs in a process of its own; "tracing" is the difference to the same case untraced. Steps are long and cheap
-(a network of one narrow block), so that records wait in memory if anything lets them.
+(a narrow network), so that records wait in memory if anything lets them. Hidden states of every block are recorded;
+2048 and 6136 frames are DiffRhythm's songs of 95 and 285 s.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 from benchmarks.timing import report
 
 ROOT = Path(__file__).resolve().parent.parent
-HIDDEN = ("transformer_blocks.0",)
+HIDDEN = ("transformer_blocks.?",)
+BLOCKS = 4
+WIDTH = 64
 
 
 def one_case(steps: int, frames: int, traced: bool, folder: Path) -> int:
@@ -33,7 +36,8 @@ def one_case(steps: int, frames: int, traced: bool, folder: Path) -> int:
     from harness.tracing import Tracer
 
     torch.set_num_threads(1)
-    config = {"dim": 64, "depth": 1, "heads": 2, "text_dim": 64, "cond_dim": 64, "conv_layers": 0, "max_frames": 4096}
+    sizes = {"dim": WIDTH, "depth": BLOCKS, "ff_mult": 1, "heads": 2, "text_dim": 64, "cond_dim": 64, "conv_layers": 0}
+    config = {**sizes, "max_frames": 6200}
     generator = DiffRhythmGenerator.random({**config, "text_num_embeds": 8}, MiniCodec.from_pretrained(), seed=0)
     seconds = (frames - 0.5) / generator.codec.frame_rate_hz
     request = GenerationRequest("", duration_s=seconds, num_inference_steps=steps)
@@ -62,7 +66,15 @@ def table(cases: list[tuple[int, int]], parent: Path | None) -> list[dict[str, A
             untraced = peak_bytes(steps, frames, False, folder)
             traced = peak_bytes(steps, frames, True, folder)
             size = (folder / "trace.h5").stat().st_size
-        megabytes = {"untraced": untraced, "traced": traced, "tracing": traced - untraced, "trace_file": size}
+        hidden_state = frames * WIDTH * 4
+        megabytes = {
+            "untraced": untraced,
+            "traced": traced,
+            "tracing": traced - untraced,
+            "one_hidden_state": hidden_state,
+            "all_hidden_states_of_a_step": hidden_state * BLOCKS * 2,
+            "trace_file": size,
+        }
         rows.append(
             {"steps": steps, "frames": frames, **{f"{name}_mb": round(n / 1e6, 1) for name, n in megabytes.items()}}
         )
@@ -73,7 +85,7 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, nargs="+", default=[16, 64, 256])
-    parser.add_argument("--frames", type=int, nargs="+", default=[256, 1024, 2048])
+    parser.add_argument("--frames", type=int, nargs="+", default=[256, 2048, 6136])
     parser.add_argument("--folder", type=Path, help="where traces are written; default: the temporary folder")
     parser.add_argument("--case", type=int, nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/memory.json"))

@@ -25,7 +25,7 @@ def subject(name: str) -> tuple[Generator, GenerationRequest]:
         "cond_dim": 128,
         "conv_layers": 2,
         "text_num_embeds": 64,
-        "max_frames": 2048,
+        "max_frames": 1024,
     }
     generator = DiffRhythmGenerator.random(config, MiniCodec.from_pretrained(), seed=0)
     return generator, GenerationRequest("anything", seed=1, duration_s=seconds, num_inference_steps=31)
