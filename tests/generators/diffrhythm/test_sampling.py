@@ -133,6 +133,32 @@ def test_edit_keeps_the_other_frames(transformer: DiffRhythmTransformer) -> None
     assert not torch.equal(trajectory[-1], whole[-1]), "the network did not see the kept frames"
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_an_edit_is_the_plain_loop(transformer: DiffRhythmTransformer, batched: bool) -> None:
+    """A batch under sway and an edit, against the description's own loop with every condition passed at every call."""
+    given, scale, sway = song(2), 3.0, -0.7
+    mask = torch.zeros(12, 1, dtype=torch.bool)
+    mask[3:6] = mask[9:] = True
+    shared = {"text": given["text"].expand(2, -1), "start_time": given["start_time"].expand(2)}
+    shown = given["cond"].masked_fill(mask, 0.0).expand(2, -1, -1)
+    t = torch.linspace(0, 1, POINTS)
+    t = t + sway * (torch.cos(torch.pi / 2 * t) - 1 + t)
+    states = [given["noise"]]
+    with torch.no_grad():
+        for time, step in zip(t, t.diff(), strict=False):
+            call = {**shared, "time": time, "cond": shown}
+            cond = transformer(states[-1], style=given["style"].expand(2, -1), **call)
+            null = transformer(
+                states[-1], style=given["negative_style"].expand(2, -1), drop_audio=True, drop_text=True, **call
+            )
+            states.append(states[-1] + step * (cond + scale * (cond - null)))
+    trajectory, out = sample(
+        transformer, **given, guidance=scale, sway=sway, regenerate=[(3, 6), (9, 6144)], batched=batched
+    )
+    torch.testing.assert_close(trajectory, torch.stack(states), atol=5e-5, rtol=0)
+    torch.testing.assert_close(out, torch.where(mask, states[-1], given["cond"]), atol=5e-5, rtol=0)
+
+
 def test_nothing_is_kept_without_ranges(transformer: DiffRhythmTransformer) -> None:
     silent = song(cond=torch.zeros(1, 12, 8))
     assert torch.equal(sample(transformer, **song())[1], sample(transformer, **silent)[1])
