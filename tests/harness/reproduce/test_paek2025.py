@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from analysis.probes import FitConfig
 from harness.codecs import CodecSpec
 from harness.datasets.reader import open_dataset
 from harness.errors import ExistsError, InputError
@@ -28,6 +29,7 @@ TINY_CODECS = {
     "wavtokenizer": (SHARED / "wavtokenizer" / "tiny" / "model.ckpt", SHARED / "wavtokenizer" / "tiny" / "config.yaml"),
     "diffrhythm-vae": (DATA / "diffrhythm" / "vae" / "vae_model.pt", None),
 }
+QUICK = FitConfig(max_iterations=5)
 TINY = paek2025.Scale((2,), (0.02,), 2, (4,), 8, 400, None, 1, 3)
 
 
@@ -51,7 +53,9 @@ def study(audio: Path) -> paek2025.Study:
 @pytest.fixture(scope="module")
 def finished(study: paek2025.Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, paek2025.Results, dict]:
     out = tmp_path_factory.mktemp("study") / "paek"
-    results = paek2025.reproduce(study, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paek2025, "FIT", QUICK)
+        results = paek2025.reproduce(study, out)
     return out, results, paek2025_report.write(results, out)
 
 
@@ -159,7 +163,8 @@ def test_the_best_read_of_the_faithful_is_used(rows, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "files"), TINY_CODECS.items(), ids=str)
-def test_every_codec_runs_end_to_end_on_a_tiny_random_checkpoint(name, files, audio, tmp_path):
+def test_every_codec_runs_end_to_end_on_a_tiny_random_checkpoint(name, files, audio, tmp_path, monkeypatch):
+    monkeypatch.setattr(paek2025, "FIT", QUICK)
     weights, config = files
     if not weights.exists():
         pytest.skip(f"needs {weights}")
