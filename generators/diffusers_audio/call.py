@@ -49,7 +49,6 @@ class Call:
 
     def __init__(self, pipeline: Any, family: Family | None, codec: Codec, network: Any) -> None:
         self._parameters = inspect.signature(type(pipeline).__call__).parameters
-        self.takes_latents = self.takes("latents")
         self._duration = next((name for name in DURATIONS if self.takes(name)), None)
         self._family = family
         self.rules = self._rules(pipeline, codec, network)

@@ -43,12 +43,8 @@ def load_pipeline(
         raise RequestError("float16 is not for a CPU; give --dtype float32 or bfloat16, or --device cuda")
     source = str(path)
     index = read_index(source)
-    own_code = _own_code(index)
-    if own_code and not trust_remote_code:
-        raise CheckpointError(
-            f"{source}: {own_code} is code that came with the model; read it, and if you trust it run with "
-            "--trust-remote-code"
-        )
+    if not trust_remote_code:
+        _refuse_own_code(index, source)
     _require_audio(index, source)
     with _explained(source), _silent():
         kind: Any = DiffusionPipeline
@@ -65,14 +61,16 @@ def load_pipeline(
 def load_codec(source: str, device: str = "cpu") -> Codec:
     """Load the codec of a pipeline alone, without its network. Raises ``CheckpointError`` as ``load_pipeline``."""
     index = read_index(source)
+    _refuse_own_code(index, source)
     _require_audio(index, source)
     components = {}
     with _explained(source), _silent():
         for name in PARTS:
             if name in index:
                 library, kind = index[name]
-                module = diffusers if library == "diffusers" else __import__(library)
-                components[name] = getattr(module, kind).from_pretrained(source, subfolder=name).to(device)
+                # Nothing else is imported because a file says so.
+                home = {"diffusers": diffusers, "transformers": transformers}[library]
+                components[name] = getattr(home, kind).from_pretrained(source, subfolder=name).to(device)
     return codec_of(components, source)
 
 
@@ -109,6 +107,15 @@ def _fetch_index(source: str) -> Path:
     except errors.HfHubHTTPError as error:
         reason = f"the hub answered: {' '.join(str(error).split())[:200]}"
     raise CheckpointError(f"{source}: {reason}")
+
+
+def _refuse_own_code(index: dict[str, Any], source: str) -> None:
+    own_code = _own_code(index)
+    if own_code:
+        raise CheckpointError(
+            f"{source}: {own_code} is code that came with the model; read it, and if you trust it run with "
+            "--trust-remote-code"
+        )
 
 
 def _own_code(index: dict[str, Any]) -> str | None:

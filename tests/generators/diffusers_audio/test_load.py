@@ -45,6 +45,12 @@ def test_indices_that_cannot_be_used(tmp_path: Path, index: Any, phrase: str) ->
         load_pipeline(write_index(tmp_path / "model", index), **ON_CPU)
 
 
+def test_a_codec_imports_nothing_that_came_with_a_model(tmp_path: Path) -> None:
+    index = {"_class_name": "StableAudioPipeline", "vae": ["my_vae", "AutoencoderOobleck"]}
+    with pytest.raises(CheckpointError, match=r"AutoencoderOobleck \(vae\) is code that came with the model"):
+        load_codec(str(write_index(tmp_path / "model", index)))
+
+
 def test_places_that_hold_nothing(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no default weights"):
         load_pipeline(None, **ON_CPU)
