@@ -53,7 +53,7 @@ lock: ## Rewrite constraints.txt from a fresh environment with the newest releas
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet "$(TORCH)"
-	.venv-lock/bin/python -m pip install --quiet -e ".[dev,transformers]"
+	.venv-lock/bin/python -m pip install --quiet -e ".[dev,lyrics]"
 	.venv-lock/bin/python docs/build_constraints.py > constraints.txt.part
 	mv constraints.txt.part constraints.txt
 	rm -rf .venv-lock
@@ -70,5 +70,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,transformers]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,lyrics]"
 	touch $@

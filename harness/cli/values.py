@@ -68,8 +68,12 @@ def numbers(low: float, high: float) -> Callable[[click.Context, click.Parameter
 
 def integers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
     """Split ``1,2,3`` into numbers of at least 0, each once; an option's callback."""
-    kind = click.IntRange(0)
-    return tuple(dict.fromkeys(int(kind.convert(text, param, ctx)) for text in words(ctx, param, value)))
+    numbers: dict[int, None] = {}
+    for text in words(ctx, param, value):
+        if not text.isdecimal():
+            raise click.BadParameter(f"{text!r} is not a whole number of at least 0", ctx, param)
+        numbers[int(text)] = None
+    return tuple(numbers)
 
 
 def prompt_fault(text: str) -> str | None:

@@ -92,7 +92,9 @@ def shipped_artifacts(source: Source) -> Artifacts | None:
     if not paths:
         return None
     moves = shipped.find_moves(*identity)
-    return replace(_load(source, shipped.find_sae(*identity), paths), moves=moves and load_moves(moves))
+    return replace(
+        _load(source, shipped.find_sae(*identity), paths), moves=None if moves is None else load_moves(moves)
+    )
 
 
 def require_shipped(source: Source) -> Artifacts:

@@ -157,7 +157,7 @@ def task_of(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
 
 
 def _class_task(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
-    """Number the classes that training files have; what no training file has cannot be learnt and is left out."""
+    """Give numbers to the classes of the training files; what none of them has cannot be learnt and is left out."""
     labels, split = dataset.class_of(name)[frames.rows], dataset.split[frames.rows]
     names = sorted(set(labels[split == "train"].tolist()) - {""})
     number = {label: float(index) for index, label in enumerate(names)}
