@@ -15,7 +15,6 @@ FORBIDDEN = {"generators": {"analysis", "harness"}, "analysis": {"generators", "
 LAYERS = {
     "errors": 0,
     "pipeline": 2,
-    "sweep": 2,
     "compare": 2,
     "report": 2,
     "steering": 2,
