@@ -9,9 +9,12 @@ Everything is measured on the decoded sound. The instrument, as the "timbre clas
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
+import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,8 @@ class Bench:
 
     generator: MiniGenerator
     requests: list[GenerationRequest]
+    pool: Executor
+    """Processes that generate, each with a generator of its own."""
     judge: Any = None
     """Names the instrument of a sound; None to leave that out."""
     baselines: list[Outcome] = field(default_factory=list)
@@ -75,7 +80,7 @@ class Bench:
     def generate(self, arm: str, edits: Sequence[Intervention], *, heard: bool = False) -> list[Outcome]:
         """Generate every request under ``edits``, and note the instruments heard if wanted."""
         started = time.perf_counter()
-        made = generate_outcomes(self.generator, self.requests, edits)
+        made = list(self.pool.map(outcome_of, self.requests, itertools.repeat(edits)))
         if heard and self.judge is not None:
             for outcome in made:
                 self.instruments[arm, outcome.run] = self.hear(outcome)
@@ -103,6 +108,17 @@ class Bench:
             return None
         heard = self.instruments
         return mean_over_runs(comparisons, lambda c: heard[arm, c.run] == heard["baseline", c.run])
+
+
+@functools.cache
+def own_generator() -> MiniGenerator:
+    """Load ``mini`` once in every process."""
+    return MiniGenerator.from_pretrained()
+
+
+def outcome_of(request: GenerationRequest, edits: Sequence[Intervention]) -> Outcome:
+    """Generate one request in a process of the pool."""
+    return generate_outcomes(own_generator(), [request], edits)[0]
 
 
 def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
@@ -139,8 +155,8 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
         by_change[change] = float(summarise(comparisons).reached.value)
     control: list[Comparison] = []
     for change in CONTROLLED:
-        edits = control_of([SetProperty("pitch", change=float(change))], bench.made[f"pitch {change:+d}"])
-        control += bench.compare(f"control {change:+d}", edits, Target("pitch", change=change))
+        at_random = control_of([SetProperty("pitch", change=float(change))], bench.made[f"pitch {change:+d}"])
+        control += bench.compare(f"control {change:+d}", at_random, Target("pitch", change=change))
     eligible = [c for c in found if c.eligible]
     same = [float(share.value) for share in kept if share is not None]
     return {
@@ -175,11 +191,12 @@ def dose_figures(bench: Bench, name: str, doses: Sequence[float]) -> dict[str, A
     }
 
 
-def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest], pool: Executor) -> dict[str, Any]:
     """Ours and the published manipulation on the same single notes and seeds, a third up and down."""
-    bench = Bench(generator, list(requests))
+    bench = Bench(generator, list(requests), pool)
     ours: list[Comparison] = []
     theirs: dict[float, list[Comparison]] = {strength: [] for strength in PAEK_STRENGTHS}
+    pending: list[tuple[float, Target, Outcome, Future[Outcome]]] = []
     norm = _mean_code_norm(bench)
     for change in CONTROLLED:
         target = Target("pitch", change=change)
@@ -190,8 +207,10 @@ def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest]
             if not np.isfinite(note):
                 continue
             edit = Add(property="pitch", value=float(note), mode="paek", strength=strength * norm)
-            made = generate_outcomes(generator, [request], [edit])
-            theirs[strength] += compare_all([baseline], made, target, bench.natural)
+            made = pool.submit(outcome_of, request, [edit])
+            pending.append((strength, target, baseline, made))
+    for strength, target, baseline, made in pending:
+        theirs[strength] += compare_all([baseline], [made.result()], target, bench.natural)
     by_strength = {strength: summarise(found) for strength, found in theirs.items()}
     best = max(by_strength, key=lambda strength: float(by_strength[strength].reached.value))
     arms = {"ours": summarise(ours), "paek": by_strength[best]}
@@ -296,21 +315,23 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="page whose table is to be replaced")
     parser.add_argument("--small", action="store_true", help="a few runs and no classifier; figures too noisy to quote")
     parser.add_argument("--runs", type=int, help="prompts; default 24, small 4")
+    parser.add_argument("--workers", type=int, default=1, help="processes that generate")
     arguments = parser.parse_args()
     small = arguments.small
     runs = arguments.runs or (4 if small else 24)
     generator = MiniGenerator.from_pretrained()
     judge = None if small else classifier(generator, 300)[0]
-    bench = Bench(generator, requests_of(runs, (1, 3)), judge)
-    result = {
-        "weights_sha256": generator.weights_sha256,
-        "small": small,
-        "pitch": pitch_figures(bench),
-        "loudness": dose_figures(bench, "loudness", LEVELS_DB),
-        "timbre": dose_figures(bench, "timbre", OCTAVES),
-        "paek": paek_figures(generator, requests_of(max(runs // 2, 2), (1, 1))),
-        "cost": cost_figures(generator, 2 if small else 6),
-    }
+    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
+        bench = Bench(generator, requests_of(runs, (1, 3)), pool, judge)
+        result = {
+            "weights_sha256": generator.weights_sha256,
+            "small": small,
+            "pitch": pitch_figures(bench),
+            "loudness": dose_figures(bench, "loudness", LEVELS_DB),
+            "timbre": dose_figures(bench, "timbre", OCTAVES),
+            "paek": paek_figures(generator, requests_of(max(runs // 2, 2), (1, 1)), pool),
+        }
+    result["cost"] = cost_figures(generator, 2 if small else 6)
     report(result, arguments.out)
     print(markdown(result))
     if arguments.docs:

@@ -33,7 +33,9 @@ def main(num_inference_steps: int | None = None, duration_s: float | None = None
         missing_db = target_db - level_db(value)
         if missing_db < 1:
             return None
-        return value + min(missing_db, STEP_DB) * moves.directions[column]
+        wanted = moves.read(value)
+        wanted[..., column] += min(missing_db, STEP_DB)
+        return moves.to_values(value, wanted)
 
     loop = Call(louder, schedule=Schedule(t=(0.5, 1.0)))
     steered_db = level_db(generator.generate(request, hooks=bind([loop], generator, request)).latents)

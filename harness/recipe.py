@@ -41,7 +41,7 @@ from harness.datasets.rendered import rendered_units
 from harness.datasets.sources import trace_sources
 from harness.doctor import MANIFEST
 from harness.files import write_json
-from harness.fitting.moves import moves_of
+from harness.fitting.moves import EditPlan, moves_of
 from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised
 from harness.fitting.saes import SUMMARY, load_sae, train_saes
 from harness.fitting.table import figures, read_properties
@@ -55,7 +55,7 @@ GRID = ((2048, 8), (2048, 16), (2048, 32), (4096, 32))
 """d_sae and k of the topk SAEs that are compared."""
 PLAN, CONTROL_PLAN = TrainConfig(steps=700), TrainConfig(steps=200)
 FIT = FitConfig(l2=1e-5, max_iterations=120)
-MOVES = MovesConfig()
+MOVES, EDITS = MovesConfig(), EditPlan()
 TABLE_EVERY, PROBE_EVERY = 6, 3
 """Frames that probes are fitted on, to compare SAEs and to ship."""
 FIGURES = "figures.json"
@@ -145,7 +145,7 @@ def ship_moves(dataset: Dataset) -> None:
     """Fit what steering by property rests on."""
     path = HOME / "moves" / "moves.safetensors"
     if not path.is_file():
-        moves = moves_of(dataset, MOVES)
+        moves = moves_of(dataset, MiniCodec.from_pretrained(), MOVES, EDITS)
         path.parent.mkdir(exist_ok=True)
         save_moves(moves, path)
 

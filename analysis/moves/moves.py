@@ -4,7 +4,8 @@ Two kinds of properties are moved differently. A property with classes that look
 harmonics are there) is moved by a factor model: in class k a latent is ``mean_k + loadings_k s + rest``, where the
 factors s (instrument, level, brightness, ...) are the same in whatever class the same sound source plays. So s is
 estimated in the class at hand, and put into the other. Properties that change a sound gradually (loudness, timbre) are
-read by a small network, the gauge, and moved along one fitted direction each until the gauge shows the target.
+read by a small network, the gauge, and moved until it shows the target, by the edit that is smallest in the measure of
+how latents of a class vary (its Mahalanobis norm).
 
 Shape letters: K classes, C channels, R factors, G gradual properties.
 """
@@ -23,9 +24,11 @@ from analysis.source import Source
 KEEP = 0.5
 """Share of what the factors do not explain that a move takes along. Of held-out sounds that play two notes, the second
 was predicted from the first with a root mean square error of 2.80 at 0.5, 3.05 at 1 and 2.76 at 0 (R = 16)."""
-ROUNDS = 4
-"""Corrections along the directions; each leaves about a tenth of the error before it."""
-TENSORS = ("means", "loadings", "noise", "units", "offsets", "directions")
+ROUNDS = 6
+"""Gauss-Newton steps until the gauge shows the target."""
+LONGEST, DAMPING = 0.5, 0.05
+"""Of a step: the largest change, and the change that is not worth a step of length one; in units of the property."""
+TENSORS = ("means", "loadings", "noise", "units", "offsets", "spread")
 """Fields of ``Moves`` that are one tensor each."""
 
 
@@ -52,8 +55,8 @@ class Moves:
     """``[G]``: how much of a property one unit of the gauge's output is."""
     offsets: Tensor
     """``[G]``: its value where the gauge shows 0."""
-    directions: Tensor
-    """``[G, C]``: what adds one unit of the property, by the gauge."""
+    spread: Tensor
+    """``[C, C]``: covariance of the latents of a class."""
     gauge: tuple[tuple[Tensor, Tensor], ...]
     """Weights ``[in, out]`` and biases of its layers, with SiLU between them."""
 
@@ -81,6 +84,16 @@ class Moves:
             z = (silu(z) if index else z) @ weight + bias
         return self.offsets + z * self.units
 
+    def _slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what ``read`` gives, and its derivative ``[..., G, C]``."""
+        (weight, bias), *layers = self.gauge
+        slopes, z = weight.expand(*z.shape[:-1], *weight.shape), z @ weight + bias
+        for weight, bias in layers:
+            gate = torch.sigmoid(z)
+            slopes = (slopes * (gate * (1 + z * (1 - gate)))[..., None, :]) @ weight
+            z = (z * gate) @ weight + bias
+        return self.offsets + z * self.units, slopes.transpose(-1, -2) * self.units[:, None]
+
     def to_class(self, z: Tensor, now: Tensor, wanted: Tensor) -> Tensor:
         """Move ``z [..., C]`` from classes ``now`` to ``wanted``, both ``[...]`` int64; equal ones stay as they are."""
         s = (self._estimators[now] @ (z - self.means[now])[..., None])[..., 0]
@@ -88,10 +101,13 @@ class Moves:
         return torch.where((now == wanted)[..., None], z, there + KEEP * (z - here))
 
     def to_values(self, z: Tensor, wanted: Tensor) -> Tensor:
-        """Move ``z [..., C]`` along the directions until the gauge shows ``wanted [..., G]``."""
+        """Move ``z [..., C]`` until the gauge shows ``wanted [..., G]``."""
         for _ in range(ROUNDS):
-            missing = wanted - self.read(z)
-            z = z + missing.clamp(-self.units, self.units) @ self.directions
+            shown, slopes = self._slopes(z)
+            missing = (wanted - shown).clamp(-LONGEST * self.units, LONGEST * self.units)
+            likely = slopes @ self.spread
+            gram = likely @ slopes.transpose(-1, -2) + torch.diag((DAMPING * self.units) ** 2)
+            z = z + (torch.linalg.solve(gram, missing[..., None]).transpose(-1, -2) @ likely)[..., 0, :]
         return z
 
     def _explained(self, classes: Tensor, s: Tensor) -> Tensor:

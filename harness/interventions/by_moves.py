@@ -13,7 +13,7 @@ from harness.interventions.base import Moment
 from harness.interventions.reading import ProbeReader
 from harness.interventions.site import Readers
 
-SILENT_DB = -55.0
+SILENT_DB = -78.0
 """Frames whose loudness the gauge reads below this have no pitch or timbre to move."""
 
 

@@ -11,6 +11,7 @@ from analysis.probes import FitConfig, load_probe
 from analysis.sae.learner import TrainConfig
 from generators.mini.codec import MiniCodec
 from harness import recipe, shipped
+from harness.fitting.moves import EditPlan
 from harness.fitting.saes import load_sae
 
 
@@ -54,6 +55,7 @@ def test_the_whole_recipe_at_tiny_size(tmp_path, monkeypatch, capsys):
         "PLAN": TrainConfig(steps=30, batch_size=256),
         "CONTROL_PLAN": TrainConfig(steps=5),
         "MOVES": MovesConfig(factors=2, rounds=2, least_frames=1, least_cells=1, steps=5),
+        "EDITS": EditPlan(stretches=2, frames=8),
         "FIT": FitConfig(max_iterations=5),
         "TIMES": (0.0, 1.0),
         "MOST_DEAD": 1.0,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.moves.fit import Labelled, MovesConfig, fit_moves
+from analysis.moves.fit import Labelled, MovesConfig, fit_again, fit_moves
 from analysis.moves.storage import load_moves, save_moves
 from analysis.source import Source
 
@@ -77,7 +77,21 @@ def test_gradual_properties_are_read_and_set(world, moves):
     truth = world.latent(k, s, wanted.numpy())
     moved = moves.to_values(z, wanted)
     assert float((moves.read(moved) - wanted).abs().mean(0).div(moves.units).max()) < 0.05
-    assert np.square(moved.numpy() - truth).mean() < 0.15 * np.square(data.vectors - truth).mean()
+    assert np.square(moved.numpy() - truth).mean() < 0.25 * np.square(data.vectors - truth).mean()
+
+
+def test_a_gauge_fitted_on_edits_too_reads_them(world, moves):
+    data, _, _ = world.draw(FILES)
+    beyond = data.gradual + np.array([30.0, 0.0])
+    edits = Labelled(data.vectors + (5 * world.axes[0]).astype(np.float32), data.file, data.classed, beyond)
+    again = fit_again(moves, data, edits, CONFIG)
+
+    def error_db(fitted, labelled):
+        read = fitted.read(torch.from_numpy(labelled.vectors)).numpy()
+        return np.abs(read - labelled.gradual)[:, 0].mean()
+
+    assert error_db(again, edits) < 1.5 < error_db(moves, edits)
+    assert error_db(again, data) < 1.5
 
 
 def test_what_a_file_keeps(moves, tmp_path):
