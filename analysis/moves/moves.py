@@ -86,13 +86,17 @@ class Moves:
 
     def _slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return what ``read`` gives, and its derivative ``[..., G, C]``."""
-        (weight, bias), *layers = self.gauge
-        slopes, z = weight.expand(*z.shape[:-1], *weight.shape), z @ weight + bias
-        for weight, bias in layers:
-            gate = torch.sigmoid(z)
-            slopes = (slopes * (gate * (1 + z * (1 - gate)))[..., None, :]) @ weight
-            z = (z * gate) @ weight + bias
-        return self.offsets + z * self.units, slopes.transpose(-1, -2) * self.units[:, None]
+        gates = []
+        for index, (weight, bias) in enumerate(self.gauge):
+            if index:
+                gate = torch.sigmoid(z)
+                gates.append(gate * (1 + z * (1 - gate)))
+                z = z * gate
+            z = z @ weight + bias
+        slopes = torch.diag(self.units).expand(*z.shape[:-1], -1, -1)
+        for (weight, _), gate in zip(self.gauge[:0:-1], gates[::-1], strict=True):
+            slopes = (slopes @ weight.T) * gate[..., None, :]
+        return self.offsets + z * self.units, slopes @ self.gauge[0][0].T
 
     def to_class(self, z: Tensor, now: Tensor, wanted: Tensor) -> Tensor:
         """Move ``z [..., C]`` from classes ``now`` to ``wanted``, both ``[...]`` int64; equal ones stay as they are."""
