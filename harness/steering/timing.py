@@ -14,6 +14,7 @@ from harness.decoding.artifacts import CLEAN, Artifacts, latents_of, require_shi
 from harness.decoding.decode import decode
 from harness.decoding.emergence import Curves, Emergence
 from harness.decoding.storage import read_decoded, store
+from harness.errors import InputError
 from harness.interventions.bind import bind
 from harness.steering.arms import compare_all, natural_latents, target_of
 from harness.steering.outcome import Outcome, generate_outcomes, read_outcome
@@ -71,6 +72,7 @@ def run_timing(
     ExistsError, StorageError
         When ``out`` holds another study (and ``force`` is not given), cannot be written, or is being written to.
     """
+    _check_windows(generator, config)
     for cell in config.cells():
         bind([config.intervention(cell)], generator, config.requests, artifacts)
     folder = StudyFolder(out)
@@ -94,6 +96,13 @@ def run_timing(
         study = TimingStudy(out, {name: _map(folder, config, name) for name in config.properties}, curves)
         folder.write_result(study.maps, study.to_json())
     return study
+
+
+def _check_windows(generator: Generator, config: TimingConfig) -> None:
+    """Refuse more windows than updates: some would act at the same one."""
+    updates = min(len(generator.plan(request).times) - 1 for request in config.requests)
+    if config.windows > updates:
+        raise InputError(f"{config.windows} windows do not fit {updates} updates; give fewer windows or more steps")
 
 
 def _map(folder: StudyFolder, config: TimingConfig, name: str) -> TimingMap:

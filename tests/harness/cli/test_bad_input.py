@@ -26,7 +26,7 @@ BAD_ARGUMENTS = {
     "seed 2**70": (["--prompt", "C4", "--seed", str(2**70)], 2, "--seed"),
     "seed in words": (["--prompt", "C4", "--seed", "one"], 2, "--seed"),
     "unknown generator": (["--prompt", "C4", "--generator", "closed-fom"], 2, "did you mean 'closed-form'?"),
-    "missing generator folder": (["--prompt", "C4", "--generator", "no/such"], 2, "no generator folder no/such"),
+    "missing generator folder": (["--prompt", "C4", "--generator", "./no-such"], 2, "no generator folder"),
     "unknown device": (["--prompt", "C4", "--device", "gpu7"], 2, "unknown device 'gpu7'"),
     "absent device": (["--prompt", "C4", "--device", "mps"], 2, "not available"),
     "unknown dtype": (["--prompt", "C4", "--dtype", "int8"], 2, "--dtype"),

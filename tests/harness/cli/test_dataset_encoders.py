@@ -39,7 +39,7 @@ def test_on_the_command_line(invoke, hubert, corpus, tmp_path):
     assert sum(datasets[0]["rows"].values()) == 30
     for extra, words in (
         (["--layers", "7"], "no layer 7"),
-        (["--layers", "a"], "not a valid integer"),
+        (["--layers", "a"], "not a whole number"),
         ([], "say which layers"),
         (["--layers", "1", "--labels", "missing.csv"], "cannot be read as CSV"),
         (["--layers", "1", "--rendered", "4"], "does not go with"),

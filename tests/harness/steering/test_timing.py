@@ -111,9 +111,9 @@ def test_studies_that_make_no_sense_are_refused(config, change, phrase):
         replace(config, **change)
 
 
-def test_windows_without_an_update_are_refused_before_anything_is_written(generator, config, artifacts, tmp_path):
+def test_more_windows_than_updates_are_refused_before_anything_is_written(generator, config, artifacts, tmp_path):
     from dataclasses import replace
 
-    with pytest.raises(InputError, match="no update lies"):
+    with pytest.raises(InputError, match="50 windows do not fit"):
         run_timing(generator, replace(config, windows=50), tmp_path / "out", artifacts=artifacts)
     assert not (tmp_path / "out").exists()
