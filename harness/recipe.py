@@ -42,13 +42,14 @@ from harness.datasets.sources import trace_sources
 from harness.doctor import MANIFEST
 from harness.files import write_json
 from harness.fitting.moves import EditPlan, moves_of
-from harness.fitting.probes import Frames, encode, fit_probes, frames_of, noised
+from harness.fitting.probes import Frames, classes_of, encode, fit_probes, frames_of, noised
 from harness.fitting.saes import SUMMARY, load_sae, train_saes
 from harness.fitting.table import figures, read_properties
 from harness.models import load_generator
 from harness.pipeline import run
 
 HOME = shipped.HOME / "mini"
+CLEAN = Path("probes", "latents")
 PROPERTIES = ("pitch", "loudness", "timbre")
 CLIPS, HELD_OUT_CLIPS, TRAJECTORIES = 8192, 480, 192
 GRID = ((2048, 8), (2048, 16), (2048, 32), (4096, 32))
@@ -137,8 +138,8 @@ def ship(dataset: Dataset, chosen: Path, control: Path) -> None:
             shutil.copyfile(folder / file, HOME / name / file)
     write_json(HOME / "source.json", dataset.source.to_json())
     frames = frames_of(dataset, every=PROBE_EVERY)
-    _fit(dataset, frames, HOME / "probes" / "latents", load_sae(chosen))
-    _fit(dataset, noised(frames_of(dataset, every=TABLE_EVERY), TIMES), HOME / "probes" / "x_t")
+    _fit(dataset, frames, HOME / CLEAN, load_sae(chosen))
+    _fit(dataset, noised(frames_of(dataset, every=TABLE_EVERY), TIMES), HOME / "probes" / "x_t", classes=HOME / CLEAN)
 
 
 def ship_moves(dataset: Dataset) -> None:
@@ -171,11 +172,15 @@ def _requests() -> Iterator[GenerationRequest]:
         yield GenerationRequest(prompt=f"{' '.join(words)} {notes}", seed=seed)
 
 
-def _fit(dataset: Dataset, frames: Frames, out: Path, sae: SAE | None = None) -> None:
-    """Fit and write probes unless they are there, and their scores beside them as ``scores.json``."""
+def _fit(dataset: Dataset, frames: Frames, out: Path, sae: SAE | None = None, classes: Path | None = None) -> None:
+    """Fit and write probes unless they are there, and their scores beside them as ``scores.json``.
+
+    ``classes`` is a folder of probes whose classes are taken over.
+    """
     path = out.with_name(f"{out.name}.scores.json")
     if not path.is_file():
-        fitted = fit_probes(dataset, frames, PROPERTIES, out, sae=sae, config=FIT)
+        known = None if classes is None else classes_of(classes)
+        fitted = fit_probes(dataset, frames, PROPERTIES, out, sae=sae, classes=known, config=FIT)
         write_json(path, [one.to_json() | {"path": one.path.name} for one in fitted])
 
 
@@ -220,7 +225,7 @@ def main() -> None:
     write_json(HOME / "table.json", [{key: row[key] for key in row if key != "folder"} for row in rows])
     if not arguments.codec_only:
         with open_dataset(trajectories(work)) as dataset:
-            _fit(dataset, frames_of(dataset), HOME / "probes" / "x1_hat")
+            _fit(dataset, frames_of(dataset), HOME / "probes" / "x1_hat", classes=HOME / CLEAN)
     write_manifests()
     print(as_markdown(rows))
 

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 @click.option(
     "--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Use every N-th frame."
 )
+@click.option(
+    "--classes-of",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take the classes of these probes; noise-aware ones need those of the clean ones they stand beside.",
+)
 @click.option("--balanced", is_flag=True, help="Give every class the same weight.")
 @click.option(
     "--l2", type=FiniteRange(min=0, min_open=True), default=1e-4, show_default=True, help="Penalty on squared weights."
@@ -55,6 +61,7 @@ def command(
     properties: tuple[str, ...],
     noise_at: tuple[float, ...],
     every: int,
+    classes_of: Path | None,
     balanced: bool,
     l2: float,
     seed: int,
@@ -76,12 +83,15 @@ def command(
     from harness.datasets.reader import open_dataset
 
     sae = load_sae(sae_folder) if sae_folder else None
+    classes = probes.classes_of(classes_of) if classes_of else None
     config = FitConfig(l2=l2, class_weight="balanced" if balanced else None)
     with open_dataset(data) as dataset, progress_bar() as show:
         frames = probes.frames_of(dataset, every)
         if noise_at:
             frames = probes.noised(frames, noise_at, seed)
-        fits = probes.fit_probes(dataset, frames, properties, out, sae=sae, config=config, seed=seed, progress=show)
+        fits = probes.fit_probes(
+            dataset, frames, properties, out, sae=sae, classes=classes, config=config, seed=seed, progress=show
+        )
         fitted = list(fits)
         document = {
             "dataset": str(dataset.path),

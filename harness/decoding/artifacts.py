@@ -142,6 +142,13 @@ def _load(source: Source, sae_folder: Path | None, probe_paths: Iterable[Path]) 
         group[probe.info.property] = probe
     if not clean:
         raise InputError("none of the probes is a classifier fitted on clean latents (hook point 'latents'); fit one")
+    for view, group in aware.items():
+        for name, probe in group.items():
+            if name in clean and probe.info.bins != clean[name].info.bins:
+                raise InputError(
+                    f"the {name} probe of {view} has other classes than the one of clean latents, so their decodes "
+                    "cannot be compared; fit it with 'harness train-probes --classes-of DIR' of the clean ones"
+                )
     order = [*PROPERTIES, *clean]  # the table's, then what it does not know
     return Artifacts(sae, dict(sorted(clean.items(), key=lambda item: order.index(item[0]))), aware)
 

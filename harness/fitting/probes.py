@@ -22,6 +22,7 @@ from analysis.probes import (
     SparseFeatures,
     ValueScore,
     fit_ridge,
+    load_probe,
     save_probe,
     score_classes,
     score_values,
@@ -109,6 +110,7 @@ def fit_probes(
     out: Path,
     *,
     sae: SAE | None = None,
+    classes: Mapping[str, Bins] | None = None,
     config: FitConfig | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -116,12 +118,13 @@ def fit_probes(
     """Fit, score with controls, and write one probe after the other.
 
     With an SAE its features are read, and beside them the raw vectors and a random dictionary of the same size are
-    scored. Raises ``SourceError`` for an SAE of another codec, model or width, ``InputError`` for a property without
-    classes or labels, ``ValueError`` when a split has no labelled frames.
+    scored. ``classes`` gives properties the classes of other probes, which decoding several views together needs; else
+    they are fitted on the training files. Raises ``SourceError`` for an SAE of another codec, model or width,
+    ``InputError`` for a property without classes or labels, ``ValueError`` when a split has no labelled frames.
     """
     if sae is not None:
         sae.require(frames.source)
-    tasks = [task_of(dataset, frames, name) for name in names]
+    tasks = [task_of(dataset, frames, name, (classes or {}).get(name)) for name in names]
     features = {t: encode(sae, vectors) for t, vectors in frames.vectors.items()}
     last = max(features)
     beside = {} if sae is None else _beside(dataset, sae, frames.vectors[last], seed)
@@ -141,8 +144,8 @@ def fit_probes(
         yield FittedProbe(probe, path, by_time, controls, _ridge(features[last], task, seed))
 
 
-def task_of(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
-    """Targets of a property, with classes fitted on the training files; or a class label, one class a name.
+def task_of(dataset: Dataset, frames: Frames, name: str, bins: Bins | None = None) -> ProbeTask:
+    """Targets of a property, with classes as given or fitted on the training files; or a label, one class a name.
 
     Raises ``InputError`` for a vector property and for a name that is neither.
     """
@@ -152,7 +155,7 @@ def task_of(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
     if loaded.dimensions is not None:
         raise InputError(f"{name} has {loaded.dimensions} values a frame; probes read properties of one, such as pitch")
     values, split = dataset.labels(name)[frames.rows], dataset.split[frames.rows]
-    bins = loaded.bins(values[split == "train"])
+    bins = bins or loaded.bins(values[split == "train"])
     return ProbeTask(name, loaded.unit, loaded.tolerance, bins, values, dataset.groups[frames.rows], split)
 
 
@@ -164,6 +167,16 @@ def _class_task(dataset: Dataset, frames: Frames, name: str) -> ProbeTask:
     values = np.array([number.get(label, np.nan) for label in labels.tolist()])
     bins = Bins(tuple(np.arange(max(len(names), 1) + 1) - 0.5), open_ended=False)
     return ProbeTask(name, "class", 0.0, bins, values, dataset.groups[frames.rows], split)
+
+
+def classes_of(folder: Path) -> dict[str, Bins]:
+    """Read the classes of the classifiers in a folder of probes. Raises ``InputError`` when there are none."""
+    probes = [load_probe(path) for path in sorted(folder.glob("*.json")) if path.with_suffix(".safetensors").is_file()]
+    if not probes:
+        raise InputError(
+            f"{folder} holds no probes (NAME.json with NAME.safetensors); 'harness train-probes' writes them"
+        )
+    return {probe.info.property: probe.info.bins for probe in probes if probe.info.bins is not None}
 
 
 @torch.inference_mode()

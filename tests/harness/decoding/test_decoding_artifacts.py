@@ -81,6 +81,16 @@ def test_noise_aware_probes_stand_beside_the_clean_ones(fitted, tmp_path):
         read_artifacts(fitted.source, tmp_path / "probes")
 
 
+def test_noise_aware_probes_of_other_classes_are_refused(fitted, tmp_path):
+    shutil.copytree(fitted.raw, tmp_path / "probes")
+    loudness = load_probe(fitted.raw / "loudness.json")
+    bins = replace(loudness.info.bins, edges=tuple(edge + 0.5 for edge in loudness.info.bins.edges))
+    info = replace(loudness.info, source=replace(fitted.source, hook_point="x_t"), bins=bins)
+    save_probe(replace(loudness, info=info), tmp_path / "probes" / "x_t")
+    with pytest.raises(InputError, match=r"loudness probe of x_t has other classes.*--classes-of"):
+        read_artifacts(fitted.source, tmp_path / "probes")
+
+
 def test_noise_aware_probes_alone_are_not_enough(fitted, tmp_path):
     pitch = load_probe(fitted.raw / "pitch.json")
     source = replace(fitted.source, hook_point="x1_hat")

@@ -10,7 +10,7 @@ from analysis.sae.learner import TrainConfig
 from analysis.source import SourceError
 from harness.datasets.reader import open_dataset
 from harness.errors import InputError
-from harness.fitting.probes import encode, fit_probes, frames_of, noised, random_dictionary, task_of
+from harness.fitting.probes import classes_of, encode, fit_probes, frames_of, noised, random_dictionary, task_of
 from harness.fitting.saes import load_sae, train_saes
 
 QUICK = FitConfig(max_iterations=30)
@@ -95,3 +95,15 @@ def test_classes_are_fitted_on_the_training_files(dataset):
     task = task_of(dataset, frames_of(dataset), "loudness")
     values = dataset.labels("loudness")[dataset.split == "train"]
     np.testing.assert_allclose(task.bins.edges[0], np.quantile(values, 0.005), rtol=1e-5)
+
+
+def test_classes_can_be_those_of_other_probes(dataset, tmp_path):
+    list(fit_probes(dataset, frames_of(dataset), ["loudness"], tmp_path / "clean", config=QUICK))
+    classes = classes_of(tmp_path / "clean")
+    fewer = frames_of(dataset, every=7)
+    assert task_of(dataset, fewer, "loudness").bins != classes["loudness"]
+    states = noised(fewer, [0.5, 1.0])
+    (aware,) = fit_probes(dataset, states, ["loudness"], tmp_path / "x_t", classes=classes, config=QUICK)
+    assert aware.probe.info.bins == classes["loudness"]
+    with pytest.raises(InputError, match="holds no probes"):
+        classes_of(tmp_path)
