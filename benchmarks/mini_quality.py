@@ -3,12 +3,13 @@
 Prompts use wordings and note/instrument combinations that training never saw. Needs fluidsynth and mido (the classifier
 and the codec's figures are made from renders).
 
-    python -m benchmarks.mini_quality --out benchmarks/results/mini_quality.json [--quick]
+    python -m benchmarks.mini_quality --out benchmarks/results/mini_quality.json [--quick] [--guidance-scale X]
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import itertools
 import json
@@ -296,9 +297,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mini_quality.json"))
     parser.add_argument("--quick", action="store_true", help="a fifth of the prompts; figures too noisy to quote")
+    parser.add_argument("--guidance-scale", type=float, help="instead of the generator's default")
     arguments = parser.parse_args()
     size = functools.partial(lambda n, share: max(12, int(n * share)), share=0.2 if arguments.quick else 1.0)
     generator = MiniGenerator.from_pretrained()
+    if arguments.guidance_scale is not None:
+        generator.rules = dataclasses.replace(generator.rules, guidance_scale=arguments.guidance_scale)
     judge, ceiling = classifier(generator, size(900))
     result = {
         "weights_sha256": generator.weights_sha256,
