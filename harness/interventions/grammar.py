@@ -147,10 +147,11 @@ def _amount(scanner: _Scanner, name: str) -> float:
     unit = scanner.take(r"[A-Za-z%]+")
     if unit is None:
         return number
-    known = UNITS.get(name, {})
+    if name not in UNITS:
+        scanner.fail(registry.unknown("property with units", name, UNITS), place)
+    known = UNITS[name]
     if unit not in known:
-        allowed = f"{name} takes {' or '.join(known)}" if known else f"write {name} without one"
-        scanner.fail(f"unknown unit {unit!r}; {allowed}", place)
+        scanner.fail(f"unknown unit {unit!r}; {name} takes {' or '.join(known)}", place)
     return number * known[unit]
 
 
