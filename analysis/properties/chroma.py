@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.properties.base import Property, PropertyTrack
-from analysis.properties.frames import Array, FrameGrid
+from analysis.properties.frames import Array, FrameGrid, mono
 from analysis.properties.spectrum import Spectrum
 
 WINDOW_S = 0.1858
@@ -27,11 +27,11 @@ class Chroma(Property):
 
     def track(self, audio: Array, grid: FrameGrid) -> PropertyTrack:
         """Measure the channels' mean; frames that are not valid, or empty between the limits, hold 1/12 throughout."""
-        mono, spectrum = audio.mean(axis=1), Spectrum(grid, WINDOW_S)
+        signal, spectrum = mono(audio), Spectrum(grid, WINDOW_S)
         weights = _weights(spectrum.frequencies_hz)
-        power = spectrum.per_frame(mono, lambda magnitudes: np.square(magnitudes) @ weights)
+        power = spectrum.per_frame(signal, lambda magnitudes: np.square(magnitudes) @ weights)
         total = power.sum(axis=-1, keepdims=True)
-        valid = spectrum.sounding(mono) & (total[..., 0] > 1e-12)
+        valid = spectrum.sounding(signal) & (total[..., 0] > 1e-12)
         share = np.where(valid[..., None], power / np.maximum(total, 1e-12), 1 / 12)
         return PropertyTrack(share.astype(np.float32), valid, valid.astype(np.float32))
 

@@ -72,6 +72,11 @@ def check_audio(audio: npt.NDArray[np.floating], dimensions: str) -> Array:
     return audio.astype(np.float32, copy=False)
 
 
+def mono(audio: Array) -> Array:
+    """Mean over channels of ``[B, channels, N]``: ``[B, N]``."""
+    return np.asarray(np.einsum("bcn->bn", audio) / np.float32(audio.shape[1]))
+
+
 def per_frame(
     signal: Array, grid: FrameGrid, length: int, reduce: Callable[[Array], Array], block_frames: int = 64
 ) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.properties.base import Property, PropertyTrack
-from analysis.properties.frames import Array, FrameGrid
+from analysis.properties.frames import Array, FrameGrid, mono
 from analysis.properties.spectrum import SILENCE_DB, Spectrum, decibels
 
 
@@ -24,7 +24,7 @@ class Onset(Property):
         """Measure the channels' mean."""
         spectrum = Spectrum(grid)
         floor = 10 ** (SILENCE_DB / 10)
-        bands_db = spectrum.per_frame(audio.mean(axis=1), lambda m: decibels(np.square(m) @ spectrum.mel, floor))
+        bands_db = spectrum.per_frame(mono(audio), lambda m: decibels(np.square(m) @ spectrum.mel, floor))
         rise = np.diff(bands_db, axis=1, prepend=np.float32(SILENCE_DB))
         strength = np.maximum(rise, 0).mean(axis=-1)
         inside = np.broadcast_to(grid.inside(), strength.shape)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from analysis.properties.base import BinKind, Property, PropertyTrack
 from analysis.properties.bins import Bins
-from analysis.properties.frames import Array, FrameGrid
+from analysis.properties.frames import Array, FrameGrid, mono
 from analysis.properties.tracker import track_f0
 
 LOWEST_NOTE, NOTES = 24, 66
@@ -29,7 +29,7 @@ class Pitch(Property):
 
     def track(self, audio: Array, grid: FrameGrid) -> PropertyTrack:
         """Track f0; see ``analysis.properties.tracker``."""
-        f0_hz, periodicity, voiced = track_f0(audio.mean(axis=1), grid)
+        f0_hz, periodicity, voiced = track_f0(mono(audio), grid)
         return PropertyTrack(semitones(f0_hz).astype(np.float32), voiced, periodicity)
 
     def bins(self, values: npt.ArrayLike = (), kind: BinKind = "equal_width") -> Bins:

@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 
 from analysis.properties.base import PropertyTrack
-from analysis.properties.frames import Array, FrameGrid, frame_grid, per_frame
+from analysis.properties.frames import Array, FrameGrid, frame_grid, mono, per_frame
 from analysis.properties.pitch import Pitch, semitones
 from analysis.properties.spectrum import SILENCE_DB
 from analysis.properties.tracker import HIGHEST_HZ, LOWEST_HZ
@@ -26,8 +26,8 @@ class PyinPitch(Pitch):
         """Track each clip; librosa is given the frames' windows end to end, so that any frame rate is met exactly."""
         import librosa  # slow to import, and needed for this reference only
 
-        mono = audio.mean(axis=1)
-        low = np.stack([soxr.resample(clip, grid.sample_rate_hz, RATE_HZ) for clip in mono])
+        signal = mono(audio)
+        low = np.stack([soxr.resample(clip, grid.sample_rate_hz, RATE_HZ) for clip in signal])
         low_grid = frame_grid(low.shape[1], RATE_HZ, grid.frame_rate_hz, grid.frames)
         windows = per_frame(low, low_grid, WINDOW, np.copy)
         results = [

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 
 from analysis.properties.base import Property, PropertyTrack
-from analysis.properties.frames import Array, FrameGrid
+from analysis.properties.frames import Array, FrameGrid, mono
 from analysis.properties.spectrum import BANDS, Spectrum, decibels
 
 CEPSTRA = 8
@@ -33,9 +33,9 @@ class SpectralShape(Property):
 
     def track(self, audio: Array, grid: FrameGrid) -> PropertyTrack:
         """Measure the channels' mean; frames that are not valid hold zeros."""
-        mono, spectrum = audio.mean(axis=1), Spectrum(grid)
-        valid = spectrum.sounding(mono)
-        values = spectrum.per_frame(mono, lambda magnitudes: _shape(np.square(magnitudes), spectrum))
+        signal, spectrum = mono(audio), Spectrum(grid)
+        valid = spectrum.sounding(signal)
+        values = spectrum.per_frame(signal, lambda magnitudes: _shape(np.square(magnitudes), spectrum))
         return PropertyTrack(np.where(valid[..., None], values, np.float32(0)), valid, valid.astype(np.float32))
 
     def format(self, value: float) -> str:

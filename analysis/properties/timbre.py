@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.properties.base import Property, PropertyTrack
-from analysis.properties.frames import Array, FrameGrid
+from analysis.properties.frames import Array, FrameGrid, mono
 from analysis.properties.spectrum import Spectrum
 
 REFERENCE_HZ = 1000.0
@@ -25,14 +25,14 @@ class Timbre(Property):
 
     def track(self, audio: Array, grid: FrameGrid) -> PropertyTrack:
         """Measure the centroid; frames that are not valid hold 0 (1 kHz)."""
-        mono, spectrum = audio.mean(axis=1), Spectrum(grid)
+        signal, spectrum = mono(audio), Spectrum(grid)
 
         def centroid_hz(magnitudes: Array) -> Array:
             total = np.maximum(magnitudes.sum(axis=-1), np.finfo(np.float32).tiny)
             return np.asarray(np.maximum(magnitudes @ spectrum.frequencies_hz / total, 1), np.float32)
 
-        valid = spectrum.sounding(mono)
-        octaves = np.log2(np.where(valid, spectrum.per_frame(mono, centroid_hz), REFERENCE_HZ) / REFERENCE_HZ)
+        valid = spectrum.sounding(signal)
+        octaves = np.log2(np.where(valid, spectrum.per_frame(signal, centroid_hz), REFERENCE_HZ) / REFERENCE_HZ)
         return PropertyTrack(octaves.astype(np.float32), valid, valid.astype(np.float32))
 
     def format(self, value: float) -> str:

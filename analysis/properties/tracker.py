@@ -85,18 +85,18 @@ def _similarity(windows: Array) -> tuple[Array, Array]:
     taper, taper_correlation, weight = _constants()
     spectrum = scipy.fft.rfft(windows * taper, FFT_SIZE, axis=-1)
     power = spectrum.real**2 + spectrum.imag**2
-    weighted = power * weight
-    product = scipy.fft.irfft(weighted, FFT_SIZE, axis=-1)
-    lags = product[:, : len(taper_correlation)]
+    # A power spectrum is real, so its inverse transform is a cosine transform.
+    lags = scipy.fft.dct(power * weight, 1, axis=-1)[:, : len(taper_correlation)]
     similarity = lags / (np.maximum(lags[:, :1], np.finfo(np.float32).tiny) * taper_correlation)
-    above_rumble = power[:, np.flatnonzero(weight)[0] :].sum(axis=1)
-    in_range = weighted.sum(axis=1) / np.maximum(above_rumble, np.finfo(np.float32).tiny)
-    return similarity, np.stack([np.square(windows).mean(axis=1), in_range], axis=1)
+    in_range, above_rumble = (power @ np.stack([weight, weight > 0], axis=1, dtype=np.float32)).T
+    mean = np.einsum("nk,nk->n", windows, windows) / np.float32(WINDOW)
+    return similarity, np.stack([mean, in_range / np.maximum(above_rumble, np.finfo(np.float32).tiny)], axis=1)
 
 
 def _parabola(similarity: Array, lag: npt.NDArray[np.intp]) -> tuple[Array, Array]:
     """Offset (within half a sample) and height of the parabola through the peak at each ``lag`` ``[n, m]``."""
-    left, centre, right = (np.take_along_axis(similarity, lag + d, axis=1) for d in (-1, 0, 1))
+    at = lag + similarity.shape[1] * np.arange(len(similarity))[:, None]
+    left, centre, right = (similarity.ravel()[at + d] for d in (-1, 0, 1))
     curvature = np.minimum(left - 2 * centre + right, -1e-9)
     shift = np.clip((left - right) / (2 * curvature), -0.5, 0.5)
     return shift, centre - (left - right) * shift / 4
