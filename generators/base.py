@@ -126,6 +126,8 @@ class Generator(ABC):
     denoiser: nn.Module
     licences: Mapping[str, str] = MappingProxyType({})
     """Source -> licence of weights that others published; empty for weights of ours or of a user's own."""
+    load_settings: Mapping[str, Any] = MappingProxyType({})
+    """What ``from_pretrained`` was given besides path, device and dtype, JSON-ready: needed to load it again."""
 
     @classmethod
     @abstractmethod

@@ -21,10 +21,14 @@ from harness import registry
 from harness.errors import InputError
 from harness.hub import cache
 from harness.memory import enough_memory
+from harness.store.format import LOAD
 from harness.store.reader import Trace
 
 CODEC_PART = "vae"
 """Part of a published model that is its codec's weights."""
+REMOTE_CODE = "trust_remote_code"
+RUN_CODE = (REMOTE_CODE, "style_python")
+"""Settings by which a generator runs code or programs of others."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -75,7 +79,27 @@ def load_generator(
         generator: Generator = kind.from_pretrained(path, device=device, dtype=DTYPES[dtype], **given)
     if name in PUBLISHED:
         generator.id = name
+    generator.load_settings = {key: str(v) if isinstance(v, Path) else v for key, v in (settings or {}).items()}
     return generator
+
+
+def load_generator_of(
+    trace: Trace, *, device: str = "cpu", dtype: str = "float32", settings: Mapping[str, Any] | None = None
+) -> Generator:
+    """Load the generator a trace was made with, as it was loaded then; ``require_generator`` says if it still fits.
+
+    Settings that make it run other code (``RUN_CODE``) are not taken from a file: ``settings`` has to give them again,
+    and may give others. Raises ``InputError`` that says which, and what ``load_generator`` raises.
+    """
+    given = {**_loaded_with(trace), **(settings or {})}
+    for key in RUN_CODE:
+        if key in given and key not in (settings or {}):
+            flag = "--trust-remote-code" if key == REMOTE_CODE else f"--load {key}={given[key]}"
+            raise InputError(
+                f"{trace.path} was made by a generator that was loaded with {key}={given[key]}, which runs other code; "
+                f"if you trust that, give {flag} again"
+            )
+    return load_generator(trace.generator_id, device=device, dtype=dtype, settings=given)
 
 
 def load_codec(name: str) -> Codec:
@@ -99,7 +123,8 @@ def load_codec_of(trace: Trace) -> Codec:
     published = PUBLISHED.get(trace.generator_id)
     if published is not None and CODEC_PART in published.parts:  # a network of gigabytes need not be loaded for it
         return codecs.load(trace.codec_id, weights=cache.only_file(published.parts[CODEC_PART]))
-    return load_generator(trace.generator_id).codec
+    harmless = {key: value for key, value in _loaded_with(trace).items() if key not in RUN_CODE}
+    return load_generator(trace.generator_id, settings=harmless).codec
 
 
 def require_generator(trace: Trace, generator: Generator) -> None:
@@ -119,6 +144,11 @@ def require_codec(trace: Trace, codec: Codec) -> None:
             f"{trace.path} was made with codec {made_with[0]!r}, weights {made_with[1][:12]}; this is {codec.id!r}, "
             f"weights {codec.weights_sha256[:12]}. Use the version or the folder that the trace was made with"
         )
+
+
+def _loaded_with(trace: Trace) -> dict[str, Any]:
+    """Return the settings that the trace says its generator was loaded with."""
+    return dict(trace.metadata["extra"].get(LOAD, {}))
 
 
 def _locate(name: str, weights: str | Path | None) -> tuple[Any, Path | None, str, dict[str, Path]]:

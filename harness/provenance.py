@@ -46,6 +46,7 @@ def describe(generator: Generator) -> dict[str, Any]:
             "id": generator.id,
             "weights_sha256": generator.weights_sha256,
             "device": device,
+            "load": dict(generator.load_settings),
             "licences": dict(generator.licences),
         },
         "codec": {"id": generator.codec.id, "weights_sha256": generator.codec.weights_sha256},

@@ -22,7 +22,7 @@ from harness.errors import ExistsError, InputError, StorageError, TraceError
 from harness.provenance import hardware, versions
 from harness.recording import HiddenState, Record, Recording
 from harness.spool import Spool
-from harness.store.format import GUIDED, HiddenLayout, Layout, Metadata
+from harness.store.format import GUIDED, LOAD, HiddenLayout, Layout, Metadata
 
 LARGE_BYTES = 4 << 30
 """Traces above this predicted size, all of a batch together, are refused unless ``yes`` is given."""
@@ -247,6 +247,7 @@ class Tracer:
     def _metadata(self, value: Tensor) -> list[Metadata]:
         """Root attributes of every trace of the batch."""
         generator, codec = self._generator, self._generator.codec
+        loaded = {LOAD: dict(generator.load_settings)} if generator.load_settings else {}
         batch = tuple({item.name: getattr(r, item.name) for item in dataclasses.fields(r)} for r in self._requests)
         first = Metadata(
             run_id=uuid.uuid4().hex,
@@ -265,7 +266,7 @@ class Tracer:
             batch_index=0,
             versions=versions(),
             hardware=hardware(str(value.device)),
-            extra=self._extra,
+            extra={**loaded, **self._extra},
         )
         return [
             dataclasses.replace(first, seed=request["seed"], request=request, batch_index=index)

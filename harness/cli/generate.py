@@ -131,7 +131,7 @@ def command(
 
     from generators.base import GenerationRequest
     from harness.forecast import announcements
-    from harness.models import load_generator
+    from harness.models import REMOTE_CODE, load_generator
     from harness.pipeline import run
 
     requests = [
@@ -148,7 +148,7 @@ def command(
         for seed in song.seeds
     ]
     if trust_remote_code:
-        load_settings["trust_remote_code"] = True
+        load_settings[REMOTE_CODE] = True
     model = load_generator(generator, weights=weights, device=device, dtype=dtype, settings=load_settings)
     artifacts = steering.artifacts(model) if steering.wanted else None
     chosen += steering.scripted(model, artifacts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.console import answer, progress_bar, say, table
+from harness.cli.loading import Loading, loading_options
 from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.steering import Steering, steering_options
 from harness.cli.values import numbers
@@ -34,6 +35,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--seeds", type=click.IntRange(1, 1000), default=4, show_default=True, metavar="N", help="To average over."
 )
+@loading_options
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder for the three runs and the report.")
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @force_option
@@ -45,6 +47,7 @@ def command(
     steering: Steering,
     strengths: tuple[float, ...],
     seeds: int,
+    loading: Loading,
     out: Path,
     open_report: bool,
     force: bool,
@@ -63,14 +66,13 @@ def command(
     runs.check_output(out, force=force)
     interventions = [*_changes(changes), *steering.parsed()]
 
-    from harness.models import load_generator
     from harness.report.paired import build_paired_report
     from harness.steering.document import document
     from harness.steering.experiment import steer_recorded
     from harness.store.reader import open_trace
 
     with open_trace(source) as trace, progress_bar() as progress:
-        generator = load_generator(trace.generator_id)
+        generator = loading.generator_of(trace)
         artifacts = steering.artifacts(generator)
         result = steer_recorded(
             trace,

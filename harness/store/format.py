@@ -15,6 +15,8 @@ RESULT_BYTES = 65536
 """Room for what is known only at the end: seconds and notes."""
 GUIDED = "guided"
 """Name of the velocity that the update used, on the branch axis."""
+LOAD = "load"
+"""Key of ``extra``: the settings that the generator was loaded with."""
 DTYPES = ("float16", "float32", "float64")
 """What ``x_t``, ``velocity`` and hidden states may be stored as."""
 

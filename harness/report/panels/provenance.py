@@ -9,9 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.models import REMOTE_CODE
 from harness.report.blocks import Figure, Panel
 from harness.report.context import Context
 from harness.report.markup import facts
+from harness.store.format import LOAD
+from harness.store.reader import Trace
 
 _FLAGS = {
     "seed": "--seed",
@@ -42,7 +45,7 @@ def panel(context: Context) -> Panel:
         made_with["time taken"] = f"{metadata['seconds']:.1f} s"
     pieces: list[Markup | Figure] = [
         _copyable("command", "Command that makes this run again", command(trace.generator_id, trace.request, metadata)),
-        *(Markup('<p class="hint">{}</p>').format(remark) for remark in _remarks(trace.request, trace.batch)),
+        *(Markup('<p class="hint">{}</p>').format(remark) for remark in _remarks(trace)),
         _copyable("request", "Request", _pretty(trace.request)),
         _copyable("sampler", "Sampler", _pretty(trace.sampler)),
     ]
@@ -62,20 +65,24 @@ def command(generator_id: str, request: Mapping[str, Any], metadata: Mapping[str
             words += [flag, str(request[field])]
     for key, value in request.get("options", {}).items():
         words += ["--set", f"{key}={json.dumps(value)}"]
+    for key, value in metadata["extra"].get(LOAD, {}).items():
+        words += ["--trust-remote-code"] if key == REMOTE_CODE and value else ["--load", f"{key}={json.dumps(value)}"]
     if metadata["source_dtype"] != "float32":
         words += ["--dtype", metadata["source_dtype"]]
     return shlex.join([*words, "--trace", "--report"])
 
 
-def _remarks(request: Mapping[str, Any], batch: list[dict[str, Any]]) -> list[str]:
+def _remarks(trace: Trace) -> list[str]:
     """Say what the command alone does not repeat."""
     remarks = []
-    unsaid = [field.replace("_", " ") for field in _PYTHON_ONLY if request.get(field)]
+    unsaid = [field.replace("_", " ") for field in _PYTHON_ONLY if trace.request.get(field)]
     if unsaid:
         remarks.append(f"The {' and '.join(unsaid)} can only be given from Python; see the request below.")
-    if len(batch) > 1:
+    if trace.metadata["extra"].get("interventions"):
+        remarks.append("It was steered, by the interventions below; 'harness replay' repeats them too.")
+    if len(trace.batch) > 1:
         remarks.append(
-            f"It ran in one batch with {len(batch) - 1} others; alone, the last digits may round differently."
+            f"It ran in one batch with {len(trace.batch) - 1} others; alone, the last digits may round differently."
         )
     return remarks
 

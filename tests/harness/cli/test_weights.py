@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +52,27 @@ def test_one_line_for_what_cannot_be_used(sing, tmp_path, args, exit_code, phras
     assert phrase in result.stderr
     assert result.stderr.count("\n") == 1 or "Usage" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_replay_loads_the_same_folder_in_the_same_way(sing, invoke, tmp_path):
+    style = ("--style-embedding", tmp_path / "style.npy")
+    assert sing(*style, "--trace", "--load", "attention=causal").exit_code == 0
+    recorded = json.loads((tmp_path / "run/request.json").read_text())
+    assert recorded["generator"]["load"] == {"max_frames": 32, "attention": "causal"}
+    again = invoke("replay", tmp_path / "run")
+    assert ": bit-identical" in again.output
+    otherwise = invoke("replay", tmp_path / "run", "--load", "attention=sideways")
+    assert "neither 'bidirectional' nor 'causal'" in otherwise.stderr
+
+
+def test_a_trace_names_no_program_to_run(sing, invoke, tmp_path):
+    program = f"style_python={sys.executable}"
+    made = sing("--style-embedding", tmp_path / "style.npy", "--trace", "--load", program)
+    assert made.exit_code == 0, made.stderr
+    refused = invoke("replay", tmp_path / "run")
+    assert refused.exit_code == 2
+    assert f"give --load {program} again" in refused.stderr
+    assert ": bit-identical" in invoke("replay", tmp_path / "run", "--load", program).output
 
 
 def test_nothing_fetched(invoke, tmp_path, monkeypatch):
