@@ -4,17 +4,17 @@ Everything is measured on the decoded sound. The instrument, as the "timbre clas
 ``benchmarks.mini_quality``, which needs FluidSynth; ``--small`` leaves it out.
 
     python -m benchmarks.steering --out benchmarks/results/steering.json --docs docs/steering.md [--small]
+
+Every measured generation is kept under ``--work``; a run that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import itertools
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from benchmarks.mini_quality import (
     describe,
     note_name,
 )
+from benchmarks.steering_runs import KeptRuns
 from benchmarks.timing import against, in_turns, report
 from generators.base import GenerationRequest
 from generators.mini.generator import MiniGenerator
@@ -44,11 +45,14 @@ from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
 from harness.interventions.set_property import SetProperty
 from harness.steering.arms import compare_all, control_of, natural_latents
-from harness.steering.outcome import Outcome, generate_outcomes
+from harness.steering.outcome import Outcome
 
-FIRST_SEED = 50_000
+FIRST_SEED, PROMPT_SEED = 70_000, 2026
+"""Those of earlier runs (seeds from 50 000 on) were looked at while ``SetProperty`` was made; these were not."""
 SEMITONES = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 CONTROLLED = (-3, 3)
+LEVELS = tuple(LEVEL_WORDS[name] for name in ("p", "mf", "f"))
+"""6 dB softer or louder than these can still be heard, and is still within full scale."""
 LEVELS_DB = (-6.0, -3.0, 3.0, 6.0)
 OCTAVES = (-0.5, -0.25, 0.25, 0.5)
 PAEK_STRENGTHS = (0.5, 1.0, 2.0, 4.0)
@@ -63,8 +67,8 @@ class Bench:
 
     generator: MiniGenerator
     requests: list[GenerationRequest]
-    pool: Executor
-    """Processes that generate, each with a generator of its own."""
+    runs: KeptRuns
+    """What generates and measures."""
     judge: Any = None
     """Names the instrument of a sound; None to leave that out."""
     baselines: list[Outcome] = field(default_factory=list)
@@ -80,7 +84,7 @@ class Bench:
     def generate(self, arm: str, edits: Sequence[Intervention], *, heard: bool = False) -> list[Outcome]:
         """Generate every request under ``edits``, and note the instruments heard if wanted."""
         started = time.perf_counter()
-        made = list(self.pool.map(outcome_of, self.requests, itertools.repeat(edits)))
+        made = self.runs.outcomes(self.requests, edits)
         if heard and self.judge is not None:
             for outcome in made:
                 self.instruments[arm, outcome.run] = self.hear(outcome)
@@ -110,30 +114,19 @@ class Bench:
         return mean_over_runs(comparisons, lambda c: heard[arm, c.run] == heard["baseline", c.run])
 
 
-@functools.cache
-def own_generator() -> MiniGenerator:
-    """Load ``mini`` once in every process."""
-    return MiniGenerator.from_pretrained()
-
-
-def outcome_of(request: GenerationRequest, edits: Sequence[Intervention]) -> Outcome:
-    """Generate one request in a process of the pool."""
-    return generate_outcomes(own_generator(), [request], edits)[0]
-
-
 def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
     """Prompts in wordings and note/instrument combinations that training never saw, each with a seed of its own."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(PROMPT_SEED)
     made = []
     for k in range(count):
         name = list(INSTRUMENTS)[5 * k % len(INSTRUMENTS)]  # struck and sustained ones mixed, in small runs too
         # Steered by up to 5 semitones, all have to stay where mini can play.
         kept = [n for n in range(LOWEST_MIDI + 5, HIGHEST_MIDI - 4) if held_out(name, n)]
         midis = [int(n) for n in rng.choice(kept, rng.integers(notes[0], notes[1] + 1))]
-        prompt = TEMPLATES[k % len(TEMPLATES)].format(
+        prompt = str(rng.choice(TEMPLATES)).format(
             notes=" then ".join(note_name(n) for n in midis),
-            level=list(LEVEL_WORDS.values())[1 + k % 3],
-            brightness=list(BRIGHTNESS_WORDS.values())[k % 3],
+            level=rng.choice(LEVELS),
+            brightness=rng.choice(list(BRIGHTNESS_WORDS.values())),
             instrument=INSTRUMENT_WORDS[name],
             article="a",
         )
@@ -191,9 +184,9 @@ def dose_figures(bench: Bench, name: str, doses: Sequence[float]) -> dict[str, A
     }
 
 
-def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest], pool: Executor) -> dict[str, Any]:
+def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest], runs: KeptRuns) -> dict[str, Any]:
     """Ours and the published manipulation on the same single notes and seeds, a third up and down."""
-    bench = Bench(generator, list(requests), pool)
+    bench = Bench(generator, list(requests), runs)
     ours: list[Comparison] = []
     theirs: dict[float, list[Comparison]] = {strength: [] for strength in PAEK_STRENGTHS}
     pending: list[tuple[float, Target, Outcome, Future[Outcome]]] = []
@@ -207,8 +200,7 @@ def paek_figures(generator: MiniGenerator, requests: Sequence[GenerationRequest]
             if not np.isfinite(note):
                 continue
             edit = Add(property="pitch", value=float(note), mode="paek", strength=strength * norm)
-            made = pool.submit(outcome_of, request, [edit])
-            pending.append((strength, target, baseline, made))
+            pending.append((strength, target, baseline, runs.submit(request, [edit])))
     for strength, target, baseline, made in pending:
         theirs[strength] += compare_all([baseline], [made.result()], target, bench.natural)
     by_strength = {strength: summarise(found) for strength, found in theirs.items()}
@@ -316,20 +308,21 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a few runs and no classifier; figures too noisy to quote")
     parser.add_argument("--runs", type=int, help="prompts; default 24, small 4")
     parser.add_argument("--workers", type=int, default=1, help="processes that generate")
+    parser.add_argument("--work", type=Path, default=Path("work/steering"), help="folder for measured generations")
     arguments = parser.parse_args()
     small = arguments.small
-    runs = arguments.runs or (4 if small else 24)
+    count = arguments.runs or (4 if small else 24)
     generator = MiniGenerator.from_pretrained()
     judge = None if small else classifier(generator, 300)[0]
-    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
-        bench = Bench(generator, requests_of(runs, (1, 3)), pool, judge)
+    with KeptRuns(arguments.work, arguments.workers) as runs:
+        bench = Bench(generator, requests_of(count, (1, 3)), runs, judge)
         result = {
             "weights_sha256": generator.weights_sha256,
             "small": small,
             "pitch": pitch_figures(bench),
             "loudness": dose_figures(bench, "loudness", LEVELS_DB),
             "timbre": dose_figures(bench, "timbre", OCTAVES),
-            "paek": paek_figures(generator, requests_of(max(runs // 2, 2), (1, 1)), pool),
+            "paek": paek_figures(generator, requests_of(max(count // 2, 2), (1, 1)), runs),
         }
     result["cost"] = cost_figures(generator, 2 if small else 6)
     report(result, arguments.out)
