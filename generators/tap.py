@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from generators.base import Branch, HookPoint, StepHook
+from generators.base import Branch, HookPoint, ModuleHook, StepHook
 
 
 def wanted(hooks: Sequence[StepHook], point: HookPoint) -> bool:
@@ -40,6 +40,11 @@ def emit(hooks: Sequence[StepHook], point: HookPoint, value: Tensor) -> Tensor:
     return value
 
 
+def _candidates(hook: StepHook, modules: Collection[str]) -> Collection[str]:
+    """Modules to ask ``hook`` about."""
+    return set(modules).intersection(hook.wanted_modules) if isinstance(hook, ModuleHook) else modules
+
+
 class DenoiserTap:
     """Forward hooks on the denoiser's modules for as long as a ``with`` lasts.
 
@@ -54,12 +59,15 @@ class DenoiserTap:
         self, denoiser: nn.Module, hooks: Sequence[StepHook], times: Sequence[float], branches: Sequence[Branch]
     ) -> None:
         self._hooks = hooks
+        modules = {name: module for name, module in denoiser.named_modules() if name}
         points = [(k, t, b) for k, t in enumerate(times[:-1]) for b in branches]
-        self._modules = {
-            name: module
-            for name, module in denoiser.named_modules()
-            if name and any(wanted(hooks, HookPoint(name, k, t, b)) for k, t, b in points)
+        chosen = {
+            name
+            for hook in hooks
+            for name in _candidates(hook, modules)
+            if any(hook.wants(HookPoint(name, k, t, b)) for k, t, b in points)
         }
+        self._modules = {name: module for name, module in modules.items() if name in chosen}
         self._handles: list[Any] = []
         self._position: tuple[int, float, tuple[Branch, ...], int] | None = None
 

@@ -240,6 +240,8 @@ def _with_reports(results: Sequence[RunResult], codec: Codec, progress: Progress
 class _StepCounter:
     """A hook that changes nothing and tells how far the sampling is."""
 
+    wanted_modules = ()
+
     def __init__(self, progress: Progress | None, steps_in_all: int) -> None:
         self._progress = progress
         self._steps_in_all = steps_in_all

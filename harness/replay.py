@@ -103,6 +103,8 @@ def _difference(one: Any, other: Any) -> float:
 class _Comparison:
     """A hook that looks at every state."""
 
+    wanted_modules = ()
+
     def __init__(self, trace: Trace, index: int) -> None:
         self._trace, self._index = trace, index
         self.first: int | None = None

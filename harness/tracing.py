@@ -91,7 +91,7 @@ class Tracer:
         self._names: tuple[str, ...] = (*self._plan.branches, GUIDED)
         self._paths = [Path(path) for path in paths]
         self._capture = HiddenCapture(tuple(hidden), hidden_every, hidden_stride, hidden_dtype)
-        self._modules = self._capture.modules(generator)
+        self.wanted_modules = self._capture.modules(generator)
         self._force = force
         self._yes = yes
         self._extra = dict(extra or {})
@@ -114,7 +114,7 @@ class Tracer:
         """Want every state and velocity, and the chosen modules at every n-th step."""
         if point.name in ("x_t", "velocity"):
             return True
-        return point.name in self._modules and point.step % self._capture.every == 0
+        return point.name in self.wanted_modules and point.step % self._capture.every == 0
 
     def __call__(self, point: HookPoint, value: Tensor) -> None:
         """Copy ``value``; at the end of each update, hand the copies to the background thread."""

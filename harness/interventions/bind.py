@@ -21,6 +21,7 @@ class BoundIntervention:
 
     def __init__(self, intervention: Intervention, site: Site) -> None:
         self.intervention = intervention
+        self.wanted_modules = (intervention.at,)
         self.record: dict[int, Tensor] = {}
         """Step -> ``[B]``: norm of the edit over frames and channels, relative to that of what was edited."""
         self._site = site

@@ -89,6 +89,29 @@ def test_untouched_modules_get_no_hooks(network: Network) -> None:
         assert torch_hooks(network) == 0, "step 2 is past the last update, so nothing can be wanted there"
 
 
+class Narrow(Recorder):
+    """Says which modules it may want, and keeps what it was asked about."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.wanted_modules = names
+        self.asked: set[str] = set()
+
+    def wants(self, point: HookPoint) -> bool:
+        self.asked.add(point.name)
+        return super().wants(point)
+
+
+def test_a_hook_is_asked_about_the_modules_it_names_alone(network: Network) -> None:
+    narrow, broad = Narrow("first", "nowhere"), Recorder("last")
+    run(network, narrow, broad)
+    assert [point.name for point, _ in narrow.seen] == ["first", "first"]
+    assert [point.name for point, _ in broad.seen] == ["last", "last"]
+    fresh = Narrow("first", "nowhere")
+    assert DenoiserTap(network, [fresh], TIMES, BRANCHES).modules == ("first",)
+    assert fresh.asked == {"first"}
+
+
 def test_calls_outside_a_step_are_not_shown(network: Network) -> None:
     with DenoiserTap(network, [Edit(fail)], TIMES, BRANCHES) as tap:
         network(torch.zeros(2, 4, 3))
