@@ -151,7 +151,7 @@ def command(
         load_settings[REMOTE_CODE] = True
     model = load_generator(generator, weights=weights, device=device, dtype=dtype, settings=load_settings)
     artifacts = steering.artifacts(model) if steering.wanted else None
-    chosen += steering.scripted(model, artifacts)
+    chosen = steering.completed(chosen, model, artifacts)
     for sentence in announcements(model, requests):
         say(sentence)
     with progress_bar() as progress:

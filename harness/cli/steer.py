@@ -77,7 +77,7 @@ def command(
         result = steer_recorded(
             trace,
             generator,
-            [*interventions, *steering.scripted(generator, artifacts)],
+            steering.completed(interventions, generator, artifacts),
             out,
             artifacts=artifacts,
             strengths=strengths or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Steering:
     script: Path | None = None
     sae: Path | None = None
     probes: Path | None = None
+    hidden_saes: tuple[Path, ...] = ()
 
     @property
     def wanted(self) -> bool:
@@ -42,11 +44,15 @@ class Steering:
         return [*map(parse_patch, self.patch), *map(parse_steer, self.steer)]
 
     def artifacts(self, generator: Generator) -> Artifacts | None:
-        """Load the SAE and probes that were given, or those shipped; None where there are neither."""
-        from harness.decoding.artifacts import latent_source, read_artifacts, shipped_artifacts
+        """Load the SAEs and probes that were given, or those shipped; None where there are neither."""
+        from harness.decoding import artifacts as load
 
-        source = latent_source(generator.codec)
-        return shipped_artifacts(source) if self.probes is None else read_artifacts(source, self.probes, self.sae)
+        source, hidden = load.latent_source(generator.codec), load.read_hidden_saes(self.hidden_saes)
+        if self.probes is None:
+            found = load.shipped_artifacts(source)
+        else:
+            found = load.read_artifacts(source, self.probes, self.sae)
+        return dataclasses.replace(found or load.Artifacts(None, {}, {}), hidden=hidden) if hidden else found
 
     def scripted(self, generator: Generator, artifacts: Artifacts | None) -> list[Intervention]:
         """Run the script. Raises ``InputError`` that names its line."""
@@ -55,6 +61,17 @@ class Steering:
         from harness.interventions.script import read_script
 
         return read_script(self.script, generator, artifacts)
+
+    def completed(
+        self, chosen: list[Intervention], generator: Generator, artifacts: Artifacts | None
+    ) -> list[Intervention]:
+        """Add what the script returns. Raises ``InputError`` as ``scripted``, and for an SAE that nothing would use."""
+        from harness.errors import InputError
+
+        wanted = [*chosen, *self.scripted(generator, artifacts)]
+        for layer in set(artifacts.hidden if artifacts else ()).difference(item.at for item in wanted):
+            raise InputError(f"the SAE given by --hidden-sae reads {layer}, but nothing acts there; write @at:{layer}")
+        return wanted
 
 
 _STEER = (
@@ -80,6 +97,14 @@ _SUPPORT = (
     ),
     click.option("--sae", type=FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),
     click.option("--probes", type=FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones."),
+    click.option(
+        "--hidden-sae",
+        "hidden_saes",
+        type=FOLDER,
+        multiple=True,
+        metavar="DIR",
+        help="SAE of a hidden layer, whose features can then be edited at:LAYER; may be repeated.",
+    ),
 )
 
 
@@ -92,13 +117,14 @@ def _adding(options: tuple[Callable[..., Any], ...], command: Callable[..., None
         script: Path | None,
         sae: Path | None,
         probes: Path | None,
+        hidden_saes: tuple[Path, ...],
         steer: tuple[str, ...] = (),
         patch: tuple[str, ...] = (),
         **others: Any,
     ) -> None:
         if sae is not None and probes is None:
             raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
-        command(steering=Steering(steer, patch, script, sae, probes), **others)
+        command(steering=Steering(steer, patch, script, sae, probes, hidden_saes), **others)
 
     for option in reversed(options):
         wrapped = option(wrapped)
@@ -106,10 +132,10 @@ def _adding(options: tuple[Callable[..., Any], ...], command: Callable[..., None
 
 
 def steering_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--steer``, ``--patch``, ``--script``, ``--sae`` and ``--probes``."""
+    """Add ``--steer``, ``--patch``, and what ``support_options`` adds."""
     return _adding((*_STEER, *_SUPPORT), command)
 
 
 def support_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--script``, ``--sae`` and ``--probes``, for a command that takes the interventions from elsewhere."""
+    """Add ``--script``, ``--sae``, ``--probes`` and ``--hidden-sae``, for interventions that come from elsewhere."""
     return _adding(_SUPPORT, command)

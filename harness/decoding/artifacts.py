@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class Artifacts:
     """View -> property -> probe fitted on that view at several t, compared with the clean-trained one."""
     moves: Moves | None = None
     """What changes one property of these latents and holds the others, where such was fitted."""
+    hidden: Mapping[str, SAE] = field(default_factory=dict)
+    """Hidden layer of the generator -> SAE of its states, whose features can be edited there."""
 
     def read(self, vectors: NDArray[np.float32]) -> FrameFeatures:
         """Turn latents ``[T, d_in]`` into what the probes read."""
@@ -125,6 +127,28 @@ def read_artifacts(source: Source, probes: Path, sae: Path | None = None) -> Art
             f"{probes} holds no probes (NAME.json with NAME.safetensors); 'harness train-probes' writes them"
         )
     return _load(source, sae, paths)
+
+
+def read_hidden_saes(folders: Iterable[Path]) -> dict[str, SAE]:
+    """Load SAEs of hidden layers, by layer; whether they fit a generator is seen when they are used.
+
+    Raises ``InputError`` for a damaged one, one of latents, and a second one of a layer.
+    """
+    found: dict[str, SAE] = {}
+    for folder in folders:
+        try:
+            sae = saelens.load(folder)
+        except (SAEError, SourceError) as error:
+            raise InputError(f"{folder}: {error}") from error
+        if sae.source is None or sae.source.hook_point in LATENT_POINTS:
+            trained_on = "does not say which layer" if sae.source is None else f"reads {sae.source.hook_point!r}"
+            raise InputError(
+                f"{folder} holds no SAE of a hidden layer: it {trained_on}; an SAE of latents goes to --sae"
+            )
+        if sae.source.hook_point in found:
+            raise InputError(f"{folder} is a second SAE of {sae.source.hook_point!r}; give one for a layer")
+        found[sae.source.hook_point] = sae
+    return found
 
 
 def _load(source: Source, sae_folder: Path | None, probe_paths: Iterable[Path]) -> Artifacts:

@@ -14,7 +14,7 @@ from analysis.sae.base import SAE
 from harness.errors import InputError
 from harness.interventions.base import Edit, Intervention, Moment
 from harness.interventions.features import check_features, find_features
-from harness.interventions.site import Site
+from harness.interventions.site import NARROW, Site
 
 MODES = ("keep", "paek")
 
@@ -49,6 +49,10 @@ class Add(Intervention):
 
     def prepare(self, site: Site) -> Edit:
         """Work the direction out."""
+        if self.property is not None and self.at not in NARROW:
+            raise InputError(
+                f"a probe's direction is one of latents, and {self.at} is a hidden layer; add features there"
+            )
         if self.property is not None and site.probe(self.property).info.encoder_sha256 is None:
             if self.mode == "paek":
                 raise InputError(f"mode paek edits SAE features, but the {self.property} probe reads the latents")

@@ -18,6 +18,9 @@ from harness.decoding.artifacts import Artifacts, require_shipped
 from harness.errors import InputError
 from harness.registry import unknown
 
+NARROW = (*LATENT_POINTS, "velocity")
+"""Hook points whose tensors are as wide as latents; all others are hidden layers."""
+
 
 class Readers(ABC):
     """The SAE and probes that read some latents."""
@@ -37,8 +40,10 @@ class Readers(ABC):
 
     @functools.cached_property
     def artifacts(self) -> Artifacts:
-        """What reads the latents. Raises ``InputError`` when nothing was given and nothing is shipped."""
-        return self.given or require_shipped(self.source("latents", self.codec.latent_channels))
+        """What reads the latents. Raises ``InputError`` when no probes were given and nothing is shipped."""
+        if self.given is not None and self.given.probes:
+            return self.given
+        return require_shipped(self.source("latents", self.codec.latent_channels))
 
     def source(self, at: str, d_in: int) -> Source:
         """Say what tensors of width ``d_in`` at hook point ``at`` are."""
@@ -49,11 +54,18 @@ class Readers(ABC):
 
         Raises ``InputError`` when there is none, ``SourceError`` for one of another model or hook point.
         """
-        found = self.artifacts.sae
+        found = self.artifacts.sae if at in NARROW else self._hidden_sae(at)
         if found is None:
             raise InputError("editing SAE features needs an SAE, but the probes given read the latents; give --sae DIR")
         found.require(self.source(at, found.config.d_in))
         return found if found.b_dec.device == self.device else copy.deepcopy(found).to(self.device)
+
+    def _hidden_sae(self, at: str) -> SAE:
+        known = {} if self.given is None else self.given.hidden
+        if at not in known:
+            have = f"; those given read {', '.join(known)}" if known else ""
+            raise InputError(f"editing SAE features at {at} needs an SAE of that layer{have}; give --hidden-sae DIR")
+        return known[at]
 
     def probe(self, name: str) -> Probe:
         """Return the probe of a property fitted on clean latents. Raises ``InputError`` naming the known ones."""
@@ -106,6 +118,6 @@ class Site(Readers):
 
     def source(self, at: str, d_in: int) -> Source:
         """Say what tensors of width ``d_in`` at hook point ``at`` are: the codec's, or a hidden state."""
-        if at in (*LATENT_POINTS, "velocity"):
+        if at in NARROW:
             return super().source(at, d_in)
         return Source(self.generator.id, self.generator.weights_sha256, at, d_in)
