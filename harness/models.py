@@ -119,7 +119,7 @@ def load_codec(name: str) -> Codec:
 def load_codec_of(trace: Trace) -> Codec:
     """Load the codec of the generator a trace was made with, onto the CPU; ``require_codec`` says if it still fits."""
     if trace.codec_id.startswith(PREFIX):
-        return load_codec(trace.codec_id)
+        return load_codec(PREFIX + trace.generator_id)
     published = PUBLISHED.get(trace.generator_id)
     if published is not None and CODEC_PART in published.parts:  # a network of gigabytes need not be loaded for it
         return codecs.load(trace.codec_id, weights=cache.only_file(published.parts[CODEC_PART]))

@@ -7,7 +7,6 @@ from typing import Any
 
 from generators.base import CheckpointError
 from generators.codecs.base import Codec
-from generators.diffusers_audio import PREFIX
 from generators.diffusers_audio.mel_codec import MelCodec
 from generators.diffusers_audio.wave_codec import VAES, WaveCodec
 
@@ -35,5 +34,5 @@ def codec_of(components: Mapping[str, Any], source: str) -> Codec:
             f"with one of {', '.join(VAES)}, or AutoencoderKL with SpeechT5HifiGan"
         )
     if classes["vae"] in VAES:
-        return WaveCodec(components["vae"], PREFIX + source)
-    return MelCodec(components["vae"], components["vocoder"], PREFIX + source)
+        return WaveCodec(components["vae"])
+    return MelCodec(components["vae"], components["vocoder"])

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
+from generators.diffusers_audio import codec_id
 from generators.diffusers_audio.layout import Layout
 from generators.hashing import tensors_sha256
 
@@ -31,14 +32,12 @@ class MelCodec(Codec):
         ``AutoencoderKL`` of one channel, over spectrograms of time by frequency.
     vocoder
         ``SpeechT5HifiGan``.
-    name
-        What becomes ``id``.
     """
 
     channels = 1
 
-    def __init__(self, vae: Any, vocoder: Any, name: str) -> None:
-        self.id = name
+    def __init__(self, vae: Any, vocoder: Any) -> None:
+        self.id = codec_id(vae, vocoder)
         self.vae = vae.eval().requires_grad_(False)
         self.vocoder = vocoder.eval().requires_grad_(False)
         factor = 2 ** (len(vae.config.block_out_channels) - 1)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
+from generators.diffusers_audio import codec_id
 from generators.hashing import tensors_sha256
 
 
@@ -65,13 +66,11 @@ class WaveCodec(Codec):
     ----------
     vae
         One of ``VAES``.
-    name
-        What becomes ``id``.
     """
 
-    def __init__(self, vae: Any, name: str) -> None:
+    def __init__(self, vae: Any) -> None:
         self._kind = VAES[type(vae).__name__]
-        self.id = name
+        self.id = codec_id(vae)
         self.vae = vae.eval().requires_grad_(False)
         self.sample_rate_hz = int(vae.config[self._kind.rate])
         self.channels = int(vae.config[self._kind.audio_channels])
