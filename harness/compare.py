@@ -16,7 +16,7 @@ from analysis.source import Source
 from generators.base import GenerationRequest, Generator
 from harness import runs
 from harness.errors import InputError
-from harness.files import check_free, write_json
+from harness.files import check_output, write_json
 from harness.pipeline import Progress, run
 from harness.store.reader import Trace, open_trace
 
@@ -148,7 +148,7 @@ def compare(
     requests = [arm.of(request) for arm in arms]
     for asked in requests:
         generator.plan(asked)
-    check_free(out, force=force)
+    check_output(out, force=force)
     folders = [out / arm.name.replace(", ", "-").replace(" ", "-") for arm in arms]
     for asked, folder in zip(requests, folders, strict=True):
         run(generator, [asked], folder, trace=True, force=force, progress=progress)

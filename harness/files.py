@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,47 @@ from harness.errors import ExistsError, StorageError
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` that becomes ``path`` when the block ends, and vanishes when it fails.
 
-    Raises ``StorageError`` for what the disk refuses.
+    The folder is made where it is missing. Raises ``StorageError`` for what the disk refuses.
     """
     part = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
-def check_free(folder: Path, *, force: bool) -> None:
-    """Raise ``ExistsError`` unless ``folder`` is empty, not there yet, or may be written into (``force``)."""
-    if folder.is_dir() and not force and any(folder.iterdir()):
-        raise ExistsError(f"{folder} is not empty; give another folder, or --force to write into it")
-    if folder.exists() and not folder.is_dir():
-        raise StorageError(f"cannot write to {folder}: it is not a folder")
+def check_output(out: Path, *, force: bool) -> None:
+    """Refuse an output folder that cannot be used, without touching the disk.
+
+    Raises ``ExistsError`` when something is in it and ``force`` is not given, ``StorageError`` when it is not writable.
+    """
+    place = _check_place(out)
+    if place == out and not force and any(out.iterdir()):
+        raise ExistsError(f"{out} is not empty; give another folder, or --force to replace what is in it")
+
+
+def check_output_file(out: Path, *, force: bool) -> None:
+    """Refuse an output file that cannot be written, without touching the disk. Raises as ``check_output`` does."""
+    if out.is_dir():
+        raise StorageError(f"cannot write {out}: it is a folder; give a file")
+    if os.path.lexists(out) and not force:
+        raise ExistsError(f"{out} is already there; give --force to replace it, or another --out")
+    _check_place(out.absolute().parent)
+
+
+def _check_place(folder: Path) -> Path:
+    """Return what is there of ``folder``: itself, or the parent in which it would be made. Raises ``StorageError``."""
+    place = next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
+    if not place.is_dir():
+        raise StorageError(f"cannot write to {folder}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot write to {folder}: no permission to write in {place}")
+    return place
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import ExistsError, InputError, StorageError
+from harness.errors import InputError, StorageError
+from harness.files import check_output
 
 try:
     import fcntl
@@ -57,20 +58,6 @@ def trace_paths(paths: Iterable[Path]) -> list[Path]:
         for file in inside or [trace_path(path)]:
             found.setdefault(file.resolve(), file)
     return list(found.values())
-
-
-def check_output(out: Path, *, force: bool) -> None:
-    """Refuse an output folder that cannot be used, without touching the disk.
-
-    Raises ``ExistsError`` when something is in it and ``force`` is not given, ``StorageError`` when it is not writable.
-    """
-    place = next(parent for parent in (out, *out.absolute().parents) if os.path.lexists(parent))
-    if not place.is_dir():
-        raise StorageError(f"cannot write to {out}: {place} is not a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise StorageError(f"cannot write to {out}: no permission to write in {place}")
-    if place == out and not force and any(out.iterdir()):
-        raise ExistsError(f"{out} is not empty; give another folder, or --force to replace the run in it")
 
 
 def clear(folder: Path, *, keep: tuple[str, ...] = ()) -> None:

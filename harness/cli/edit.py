@@ -63,10 +63,9 @@ def command(
     """
     if sae is not None and probes is None:
         raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
-    from harness.errors import ExistsError
+    from harness.files import check_output_file
 
-    if out.exists() and not force:
-        raise ExistsError(f"{out} is already there; give --force to replace it, or another --out")
+    check_output_file(out, force=force)
     wanted = _parse(changes)
 
     from analysis.source import Source

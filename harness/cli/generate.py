@@ -16,6 +16,7 @@ from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.song import Song, song_options
 from harness.cli.steering import Steering, steering_options
 from harness.cli.values import FiniteRange, check_prompts, parse_settings, read_prompts
+from harness.files import check_output
 
 if TYPE_CHECKING:
     from harness.pipeline import RunResult
@@ -127,7 +128,7 @@ def command(
         raise click.UsageError("--open needs --report")
     chosen = steering.parsed()
     out = out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
-    runs.check_output(out, force=force)
+    check_output(out, force=force)
 
     from generators.base import GenerationRequest
     from harness.forecast import announcements

@@ -79,7 +79,7 @@ def command(
     RUN is a run folder, a folder of runs, or a trace. Of several, the page shows what 'harness decode' stored with
     them, taken together, and links to the report of each.
     """
-    from harness.errors import ExistsError
+    from harness.files import check_output_file
     from harness.runs import REPORT, trace_paths
 
     if sae is not None and probes is None:
@@ -92,8 +92,7 @@ def command(
         raise click.UsageError(f"{unfit[0]} is for the report of one run; {len(traces)} were given")
     common = Path(os.path.commonpath([path.absolute() for path in paths]))
     out = out or (traces[0].parent if one else common if common.is_dir() else common.parent) / REPORT
-    if out.exists() and not force:
-        raise ExistsError(f"{out} is already there; give --force to replace it, or another --out")
+    check_output_file(out, force=force)
     if one:
         wanted = _Wanted(audio_steps, assets, generator, sae, probes, dataset)
         report = _single(traces[0], out, wanted, watching=watching, open_report=open_report)

@@ -35,10 +35,10 @@ def command() -> None:
 @debug_option
 def export(folder: Path, format_name: str, out: Path, force: bool) -> None:
     """Write an SAE of ours as a folder of another library."""
-    from harness.files import check_free
+    from harness.files import check_output
     from harness.fitting.saes import load_sae
 
-    check_free(out, force=force)
+    check_output(out, force=force)
     sae = load_sae(folder)
     _module(format_name).save(sae, out)
     answer({"sae": str(out), "format": format_name, "config": sae.config.to_json()})
@@ -63,9 +63,9 @@ def import_(folder: Path, format_name: str, data: Path | None, out: Path, force:
     """Read a folder of another library and write it as one of ours."""
     from analysis.sae.formats import saelens
     from harness.datasets.reader import open_dataset
-    from harness.files import check_free
+    from harness.files import check_output
 
-    check_free(out, force=force)
+    check_output(out, force=force)
     source = None
     if data is not None:
         with open_dataset(data) as dataset:

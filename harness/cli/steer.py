@@ -61,9 +61,10 @@ def command(
     if not changes and not steering.wanted:
         raise click.UsageError("nothing to do; give --set PROPERTY=CHANGE or --steer SPEC")
     from harness import runs
+    from harness.files import check_output
 
     source = runs.trace_path(run)
-    runs.check_output(out, force=force)
+    check_output(out, force=force)
     interventions = [*_changes(changes), *steering.parsed()]
 
     from harness.report.paired import build_paired_report

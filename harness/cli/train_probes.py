@@ -73,11 +73,11 @@ def command(
     Controls: majority (always the training shares), shuffled labels, the best 1 to 10 features, and beside an SAE the
     raw vectors and a random dictionary. Every accuracy has a 95 % bootstrap interval over files.
     """
-    from harness.files import check_free
+    from harness.files import check_output
     from harness.fitting import probes
     from harness.fitting.saes import load_sae
 
-    check_free(out, force=force)
+    check_output(out, force=force)
 
     from analysis.probes import FitConfig
     from harness.datasets.reader import open_dataset

@@ -21,8 +21,8 @@ from analysis.sae.metrics import SAEMetrics, evaluate
 from analysis.sae.train import Trainer
 from generators.codecs.base import Codec
 from harness.datasets.reader import Dataset
-from harness.errors import ExistsError, InputError, StorageError
-from harness.files import write_json
+from harness.errors import InputError, StorageError
+from harness.files import check_output, write_json
 from harness.fitting.sound import SoundMetrics, require_codec, sound_metrics
 
 LOG, CHECKPOINT, SUMMARY = "log.jsonl", "checkpoint.safetensors", "summary.json"
@@ -162,11 +162,8 @@ def _name(config: SAEConfig) -> str:
 
 def _prepare(out: Path, *, force: bool) -> None:
     """Make ``out`` ready: empty, or with an unfinished training in it."""
-    if out.exists() and not out.is_dir():
-        raise StorageError(f"cannot write to {out}: it is not a folder")
     unfinished = (out / CHECKPOINT).is_file() or (out.is_dir() and {path.name for path in out.iterdir()} <= {LOG})
-    if out.exists() and not unfinished and not force:
-        raise ExistsError(f"{out} is not empty; give another folder, or --force to train anew in it")
+    check_output(out, force=force or unfinished)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if force:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ExistsError, InputError, StorageError
-from harness.files import write_json
-from harness.runs import check_output, locked
+from harness.files import check_output, write_json
+from harness.runs import locked
 
 SETTINGS, STAGES = "settings.json", "stages"
 

@@ -14,6 +14,7 @@ from generators.base import GenerationRequest, Generator
 from harness import pipeline, runs
 from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
+from harness.files import check_output
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
 from harness.interventions.random_direction import RandomDirection
@@ -104,7 +105,7 @@ def steer_recorded(
     _check(trace, generator, interventions, strengths or (), seeds)
     request = generator.resolve(GenerationRequest(**trace.request))
     doses = _doses(generator, request, interventions, artifacts, strengths)
-    runs.check_output(out, force=force)
+    check_output(out, force=force)
     others = [dataclasses.replace(request, seed=request.seed + more) for more in range(1, seeds)]
     count = _Counter(progress, len(doses) + 2, seeds)
     window_s = window_of(interventions)

@@ -14,7 +14,7 @@ from analysis.steering import JUDGED, Comparison, TimingMap
 from generators.base import Generator
 from harness import runs
 from harness.errors import ExistsError, InputError
-from harness.files import whole, write_json
+from harness.files import check_output, whole, write_json
 from harness.steering.timing_config import Cell, TimingConfig
 
 CONFIG, TABLE, RESULT = "study.json", "timing.csv", "timing.json"
@@ -42,7 +42,7 @@ class StudyFolder:
         if path.is_file() and _read(path) == document:
             return
         if not path.is_file():
-            runs.check_output(self.out, force=force)
+            check_output(self.out, force=force)
         elif not force:
             raise ExistsError(f"{self.out} holds a study with other settings; give another folder, or --force")
         for old in (self.out / "cells").glob("*.json"):

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 import soundfile
 
 from harness.audio import write_wav
-from harness.errors import HarnessError, StorageError
-from harness.files import whole, write_json
+from harness.errors import ExistsError, HarnessError, StorageError
+from harness.files import check_output, check_output_file, whole, write_json
 
 
 def test_whole_replaces_only_when_it_ends_well(tmp_path):
@@ -29,9 +30,48 @@ def test_whole_replaces_only_when_it_ends_well(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_whole_names_the_file_the_disk_refuses(tmp_path):
-    with pytest.raises(StorageError, match="missing/file"), whole(tmp_path / "missing" / "file") as part:
+def test_whole_makes_the_folder(tmp_path):
+    with whole(tmp_path / "new" / "file") as part:
         part.write_text("")
+    assert (tmp_path / "new" / "file").is_file()
+
+
+def test_whole_names_the_file_the_disk_refuses(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StorageError, match="taken/file"), whole(tmp_path / "taken" / "file") as part:
+        part.write_text("")
+
+
+def test_output_file_is_checked_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    check_output_file(tmp_path / "new" / "page.html", force=False)
+    check_output_file(tmp_path / "file", force=True)
+    with pytest.raises(ExistsError, match="--force"):
+        check_output_file(tmp_path / "file", force=False)
+    with pytest.raises(StorageError, match="is a folder; give a file"):
+        check_output_file(tmp_path, force=True)
+    with pytest.raises(StorageError, match="file is not a folder"):
+        check_output_file(tmp_path / "file" / "page.html", force=True)
+
+
+def test_taken_folder_needs_force(tmp_path):
+    (tmp_path / "anything").write_text("")
+    with pytest.raises(ExistsError, match="--force"):
+        check_output(tmp_path, force=False)
+    check_output(tmp_path, force=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="no permission"):
+        check_output(tmp_path / "run", force=False)
+
+
+def test_dangling_link_is_not_a_folder(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="not a folder"):
+        check_output(tmp_path / "link", force=False)
 
 
 def test_json_keeps_text_and_refuses_nan(tmp_path):

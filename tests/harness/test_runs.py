@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import runs
-from harness.errors import ExistsError, InputError, StorageError
+from harness.errors import InputError, StorageError
 
 
 def test_one_run_is_the_folder_itself_several_are_numbered(tmp_path):
@@ -55,26 +54,6 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
     holder.communicate()
     with runs.reserved(tmp_path, 1, force=False):
         pass
-
-
-def test_taken_folder_needs_force(tmp_path):
-    (tmp_path / "anything").write_text("")
-    with pytest.raises(ExistsError, match="--force"):
-        runs.check_output(tmp_path, force=False)
-    runs.check_output(tmp_path, force=True)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_permission(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(StorageError, match="no permission"):
-        runs.check_output(tmp_path / "run", force=False)
-
-
-def test_dangling_link_is_not_a_folder(tmp_path):
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(StorageError, match="not a folder"):
-        runs.check_output(tmp_path / "link", force=False)
 
 
 def test_clear_removes_only_what_a_run_wrote(tmp_path):
