@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PROPERTIES: dict[str, str] = {
     "pitch": "analysis.properties.pitch:Pitch",
+    "pitch-crepe": "analysis.properties.crepe:CrepePitch",
     "pitch-pyin": "analysis.properties.pyin:PyinPitch",
     "loudness": "analysis.properties.loudness:Loudness",
     "timbre": "analysis.properties.timbre:Timbre",

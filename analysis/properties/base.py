@@ -53,6 +53,9 @@ class Property(ABC):
     bin_count: int = 20
     """Number of classes a probe predicts."""
 
+    def require(self) -> None:  # noqa: B027 (most need nothing)
+        """Raise ``ValueError``, saying what to install, when something that ``track`` needs is missing."""
+
     @abstractmethod
     def track(self, audio: Array, grid: FrameGrid) -> PropertyTrack:
         """Measure checked audio ``[B, channels, N]`` on ``grid``; values ``[B, T]`` or ``[B, T, D]``."""

@@ -15,6 +15,7 @@ from harness.datasets.collect import AudioCollector
 from harness.datasets.format import Plan
 from harness.datasets.rendered import rendered_units
 from harness.datasets.traces import TraceCollector, find_traces, trace_source
+from harness.errors import InputError
 from harness.store.reader import open_trace
 
 
@@ -62,6 +63,9 @@ def trace_sources(
 
 
 def check_properties(names: Sequence[str]) -> None:
-    """Raise ``ValueError`` that lists the properties when one of ``names`` is not there."""
-    for name in names:
-        properties.load(name)
+    """Raise ``InputError`` when one of ``names`` is not a property, or needs what is not installed."""
+    try:
+        for name in names:
+            properties.load(name).require()
+    except ValueError as error:
+        raise InputError(str(error)) from None

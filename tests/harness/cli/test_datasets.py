@@ -106,4 +106,5 @@ def test_bad_usage_is_one_line(invoke, tmp_path, monkeypatch, args, words):
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert words in result.stderr
+    assert "--debug" not in result.stderr, "an error that was not expected"
     assert list(tmp_path.iterdir()) == []
