@@ -5,11 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from generators.base import GenerationRequest, HookPoint
+from harness import Ablate, GenerationRequest, HookPoint, load_generator, steer
 from harness.decoding.artifacts import latent_source, require_shipped
-from harness.interventions.ablate import Ablate
-from harness.interventions.steer import steer
-from harness.models import load_generator
 
 
 def main(num_inference_steps: int | None = None, duration_s: float | None = None) -> float:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from generators.base import GenerationRequest
-from harness.interventions.bind import bind
-from harness.interventions.clamp import Clamp
-from harness.interventions.schedule import Schedule
-from harness.models import load_generator
+from harness import Clamp, GenerationRequest, Schedule, bind, load_generator
 
 
 def main(num_inference_steps: int | None = None, duration_s: float = 3.0) -> tuple[float, float]:

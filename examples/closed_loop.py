@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from generators.base import GenerationRequest, HookPoint
+from harness import Call, GenerationRequest, HookPoint, Schedule, bind, load_generator
 from harness.decoding.artifacts import latent_source, require_shipped
-from harness.interventions.bind import bind
-from harness.interventions.call import Call
-from harness.interventions.schedule import Schedule
-from harness.models import load_generator
 
 STEP_DB = 6.0
 

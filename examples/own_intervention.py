@@ -11,13 +11,11 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from generators.base import GenerationRequest, Generator
+from generators.base import Generator
+from harness import GenerationRequest, Schedule, load_generator, steer
 from harness.errors import InputError
 from harness.interventions.base import Edit, Intervention, Moment
-from harness.interventions.schedule import Schedule
 from harness.interventions.site import Site
-from harness.interventions.steer import steer
-from harness.models import load_generator
 
 
 @dataclass(frozen=True)

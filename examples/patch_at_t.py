@@ -5,12 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from generators.base import GenerationRequest
-from harness.interventions.bind import bind
-from harness.interventions.patch import Patch
-from harness.interventions.schedule import Schedule
-from harness.models import load_generator
-from harness.pipeline import run
+from harness import GenerationRequest, Patch, Schedule, bind, load_generator, run
 
 
 def main(num_inference_steps: int | None = None, duration_s: float | None = None) -> dict[float, float]:
