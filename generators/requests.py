@@ -147,6 +147,6 @@ def _options(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, An
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise RequestError(f"unknown option {name!r}{hint} Known: {', '.join(sorted(known)) or 'none'}")
     return {**known, **given}

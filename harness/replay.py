@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,18 +28,18 @@ class Replay:
 
     identical: bool
     """Whether every recorded state, and the audio where there is some, is the same to the last bit."""
-    steps: int
+    states: int
     """States compared."""
     first_difference: int | None
     """First step whose state differs."""
     state_difference: float
-    """Largest difference of a state, relative to the largest number in the trace's own."""
+    """Largest difference of a state, relative to the largest number in the trace's own; infinite where one is NaN."""
     audio_difference: float | None
-    """Largest difference of a sample; None where the trace has no audio."""
+    """Largest difference of a sample; None where the trace has no audio, infinite where the lengths differ."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields."""
-        return asdict(self)
+        """Return the fields; what is infinite, which JSON cannot say, becomes None."""
+        return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
     @property
     def finding(self) -> str:
@@ -96,8 +97,9 @@ def _key(document: Any) -> str:
 
 def _difference(one: Any, other: Any) -> float:
     if one.shape != other.shape:
-        return float("inf")
-    return float(np.abs(one - other).max(initial=0.0))
+        return math.inf
+    largest = float(np.abs(one - other).max(initial=0.0))
+    return largest if math.isfinite(largest) else math.inf
 
 
 class _Comparison:
@@ -121,5 +123,7 @@ class _Comparison:
         if torch.equal(mine, recorded):
             return
         self.first = point.step if self.first is None else self.first
-        scale = float(recorded.abs().max()) or 1.0
-        self.largest = max(self.largest, float((mine.float() - recorded.float()).abs().max()) / scale)
+        difference = _difference(mine.float().numpy(), recorded.float().numpy())
+        if math.isfinite(difference):
+            difference /= float(recorded.abs().max()) or 1.0
+        self.largest = max(self.largest, difference)

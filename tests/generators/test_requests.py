@@ -51,7 +51,7 @@ def test_any_text_is_a_prompt(prompt: str) -> None:
         ({"prompt": "a\udc80"}, "prompt holds bytes that are not UTF-8 (at character 1); give text"),
         ({"lyrics": 3}, "lyrics is int; give text"),
         ({"options": {"swey": 1}}, "unknown option 'swey'; did you mean 'sway'? Known: layout, sway"),
-        ({"options": {"zzz": 1}}, "unknown option 'zzz' Known: layout, sway"),
+        ({"options": {"zzz": 1}}, "unknown option 'zzz'. Known: layout, sway"),
     ],
     ids=str,
 )

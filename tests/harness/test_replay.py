@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
+import h5py
 import pytest
 
 from generators.base import GenerationRequest
@@ -43,7 +45,7 @@ def test_a_steered_trace_replays_bit_identically(generator, artifacts, acting, t
             chosen = interventions_of(trace, [Call(louder)])
             result = replay(trace, generator, chosen, artifacts)
         assert chosen == acting
-        assert (result.identical, result.steps, result.finding) == (True, 7, "bit-identical")
+        assert (result.identical, result.states, result.finding) == (True, 7, "bit-identical")
 
 
 def test_what_differs_is_said(generator, artifacts, acting, traces):
@@ -54,6 +56,15 @@ def test_what_differs_is_said(generator, artifacts, acting, traces):
     assert result.first_difference == 1
     assert 0 < result.state_difference < 10
     assert result.finding.startswith("not bit-identical: states differ from step 1 on")
+
+
+def test_a_trace_with_nan_differs_without_bound(generator, artifacts, acting, traces):
+    with h5py.File(traces[0], "a") as file:
+        file["x_t"][2, 0, 0] = float("nan")
+    with open_trace(traces[0]) as trace:
+        result = replay(trace, generator, acting, artifacts)
+    assert (result.identical, result.first_difference, result.state_difference) == (False, 2, float("inf"))
+    assert json.loads(json.dumps(result.to_json(), allow_nan=False))["state_difference"] is None
 
 
 def test_functions_need_their_script(traces):
