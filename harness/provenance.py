@@ -64,8 +64,9 @@ def _installed(name: str) -> str | None:
         return None
 
 
+@functools.cache
 def _processor() -> str:
-    """Model name of the CPU; the standard library knows it on few systems."""
+    """Model name of the CPU; the standard library knows it on few systems. Kept, since it is read from a long text."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():
