@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,6 @@ def write_trace(path: Path, layout: Layout, step: Step) -> None:
         writer.write_step(k, step.state, step.velocity)
     writer.write_final(step.state)
     writer.close()
-    sync(path)
 
 
 def write_raw(path: Path, step: Step) -> None:
@@ -88,11 +88,11 @@ def write_raw(path: Path, step: Step) -> None:
             for part in step.parts():
                 file.write(part.data)
         file.write(step.state.data)
-    sync(path)
 
 
-def sync(path: Path) -> None:
-    """Wait until the disk has the file."""
+def durably(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file and wait until the disk has it."""
+    write(path)
     handle = os.open(path, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
@@ -112,8 +112,8 @@ def main() -> None:
             size = sum(part.nbytes for part in step.parts()) * STEPS + step.state.nbytes
             trace, raw = Path(folder) / "trace.h5", Path(folder) / "raw"
             variants = {
-                "raw": lambda raw=raw, step=step: write_raw(raw, step),
-                "trace": lambda trace=trace, shapes=shapes, step=step: write_trace(trace, shapes, step),
+                "raw": partial(durably, raw, partial(write_raw, step=step)),
+                "trace": partial(durably, trace, partial(write_trace, layout=shapes, step=step)),
             }
             table = against(in_turns(variants, arguments.rounds), "raw")
             speeds = {f"{kind}_mb_per_s": round(size / 1e6 / table[kind]["wall_s"], 1) for kind in table}
