@@ -1,13 +1,15 @@
 """Training speed of a top-k SAE on the CPU, beside other libraries' trainers on the same batches of the same data.
 
-    python -m benchmarks.sae_throughput [--threads 1] [--steps 2000] [--out benchmarks/results/sae_throughput.json]
-        [--peer-scripts FOLDER --peer sparsify=PYTHON --peer dictionary_learning=PYTHON ...]
+    python -m benchmarks.sae_throughput [--threads 1 2] [--steps 2000] [--out benchmarks/results/sae_throughput.json]
+        [--peer-scripts FOLDER --peer sparsify=PYTHON --peer dictionary_learning=PYTHON ...] [--log RUNS.jsonl]
 
 Without peers it measures ours alone. A peer is a Python interpreter that has the library; ``FOLDER`` holds a
 ``bench_NAME.py`` for each, which takes --data --width --k --batch --steps --lr --threads and prints one JSON line with
 ``samples_per_s``, ``samples_per_cpu_s`` and ``fvu`` (on rows held out of training). Every library first tries
-``--learning-rates``, each with all its steps, and keeps the one of lowest fvu; then all run in turns, ``--rounds``
-times. Each run is a process of its own. On a busy machine compare the ratios of samples per CPU second.
+three learning rates, with ``--sweep-steps`` updates each, and keeps the one of lowest fvu for its trainings of
+``--steps`` updates; all libraries take turns, ``--rounds`` times for every number of threads. Each run is a process of
+its own. With ``--log`` a run is written there as soon as it is done, and the same command takes up an interrupted
+comparison; the result is written after every training. On a busy machine compare the ratios of samples per CPU second.
 """
 
 from __future__ import annotations
@@ -21,22 +23,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import report
+from harness.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("ours float32", "ours bf16")
 LEARNING_RATES = {"ours": [2e-3, 4e-3, 8e-3], "sparsify": [3.5e-3, 7e-3, 1.4e-2]}
-"""Learning rates tried unless told: for other peers ``DEFAULT_RATES``. Optimisers differ, and so do their scales."""
-DEFAULT_RATES = [3e-4, 1e-3, 3e-3]
+"""Learning rates tried: for other peers ``DEFAULT_RATES``. Optimisers differ, and so do their scales."""
+DEFAULT_RATES = [1e-3, 3e-3, 1e-2]
 SKIPPED_STEPS = 5
 """Steps before the clock starts."""
 PEER_OPTIONS = {"sparsify": ["--via", "loop"]}
 """The fastest way each peer offers, where there is a choice."""
+FIGURES = ("samples_per_s", "samples_per_cpu_s", "fvu")
 
 
 def make_data(path: Path, rows: int = 120_000, d_in: int = 64, atoms: int = 512, active: int = 8) -> None:
@@ -59,7 +64,7 @@ def train_ours(options: argparse.Namespace) -> dict[str, float]:
     from analysis.sae.metrics import evaluate
     from analysis.sae.train import Trainer
 
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads[0])
     data = np.load(options.data)
     cut = int(0.9 * len(data))
     config = TrainConfig(
@@ -81,62 +86,116 @@ def train_ours(options: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def run_once(name: str, lr: float, options: argparse.Namespace) -> dict[str, Any]:
-    """Train one library in a fresh process and return what it printed."""
-    settings = {"data": options.data, "width": options.width, "k": options.k, "batch": options.batch}
-    settings |= {"steps": options.steps, "threads": options.threads, "lr": lr}
-    flags = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
-    if name in OURS:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.sae_throughput",
-            "--worker",
-            "--precision",
-            name.split()[1],
-            *flags,
-        ]
-        folder = ROOT
-    else:
-        folder = Path(options.peer_scripts)
-        command = [options.peers[name], f"bench_{name}.py", *flags, *PEER_OPTIONS.get(name, [])]
-    threads = str(options.threads)
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    result = json.loads(done.stdout.strip().splitlines()[-1])
-    print(
-        f"{name:20s} lr {lr:<8g} {result['samples_per_cpu_s']:10.0f} samples/cpu-s  fvu {result['fvu']:.4f}",
-        file=sys.stderr,
-    )
-    return {"name": name, "lr": lr, **result}
+@dataclass(frozen=True)
+class Job:
+    """One training of one library."""
+
+    name: str
+    """Library."""
+    lr: float
+    steps: int
+    threads: int
+    turn: int | None
+    """Round of the comparison; None in the sweep."""
 
 
-def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """Find every library's best learning rate, then time all in turns."""
-    names = [*OURS, *options.peers]
-    sweep, best = [], {}
-    for name in names:
-        rates = options.learning_rates or LEARNING_RATES.get(name.split()[0], DEFAULT_RATES)
-        tried = [run_once(name, lr, options) for lr in rates]
-        best[name] = min(tried, key=lambda run: run["fvu"])["lr"]
-        sweep += tried
-    rounds = [[run_once(name, best[name], options) for name in names] for _ in range(options.rounds)]
-    summary = {}
-    for i, name in enumerate(names):
-        runs = [turn[i] for turn in rounds]
-        summary[name] = {
-            key: statistics.median(run[key] for run in runs) for key in ("samples_per_s", "samples_per_cpu_s", "fvu")
+@dataclass
+class Comparison:
+    """Runs jobs, each in a process of its own, and remembers what came out."""
+
+    options: argparse.Namespace
+    peers: dict[str, str]
+    """Library -> its Python interpreter."""
+    runs: dict[Job, dict[str, Any]] = field(default_factory=dict)
+
+    def load_log(self) -> None:
+        """Take over the runs of the log that were made with the same data and sizes."""
+        if self.options.log is not None and self.options.log.is_file():
+            for line in self.options.log.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                if entry["sizes"] == self.sizes:
+                    self.runs[Job(**entry["job"])] = entry["result"]
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What all runs have in common."""
+        return {name: getattr(self.options, name) for name in ("width", "k", "batch")} | {"data": self.options.label}
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Train one library in a fresh process, unless the log has the run, and return what it printed."""
+        if job not in self.runs:
+            result = json.loads(self._output(job).strip().splitlines()[-1])
+            self.runs[job] = result
+            if self.options.log is not None:
+                with self.options.log.open("a", encoding="utf-8") as log:
+                    log.write(json.dumps({"sizes": self.sizes, "job": vars(job), "result": result}) + "\n")
+            speed, fvu = result["samples_per_cpu_s"], result["fvu"]
+            print(f"{time.strftime('%H:%M')} {job}: {speed:.0f} samples/cpu-s, fvu {fvu:.4f}", file=sys.stderr)
+        return self.runs[job]
+
+    def _output(self, job: Job) -> str:
+        settings = {"data": self.options.data, "width": self.options.width, "k": self.options.k}
+        settings |= {"batch": self.options.batch, "steps": job.steps, "threads": job.threads, "lr": job.lr}
+        flags = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+        if job.name in OURS:
+            worker = ["-m", "benchmarks.sae_throughput", "--worker", "--precision", job.name.split()[1]]
+            command, folder = [sys.executable, *worker, *flags], ROOT
+        else:
+            folder = self.options.peer_scripts
+            command = [self.peers[job.name], f"bench_{job.name}.py", *flags, *PEER_OPTIONS.get(job.name, [])]
+        threads = {name: str(job.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        environment = {**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{job.name} failed:\n{done.stderr[-2000:]}")
+        return done.stdout
+
+    def compare(self) -> Iterator[dict[str, Any]]:
+        """Train all libraries in turns, each at its best learning rate; yield the document after every training."""
+        for turn in range(self.options.rounds):
+            for threads in self.options.threads:
+                for name in (*OURS, *self.peers):
+                    self.run(Job(name, self.best_rate(name), self.options.steps, threads, turn))
+                    yield self.document()
+
+    def best_rate(self, name: str) -> float:
+        """Find the learning rate with which a library gets furthest in ``--sweep-steps`` updates."""
+        rates = LEARNING_RATES.get(name.split()[0], DEFAULT_RATES)
+        sweep = [Job(name, lr, self.options.sweep_steps, self.options.threads[0], None) for lr in rates]
+        return min(sweep, key=lambda job: float(self.run(job)["fvu"])).lr
+
+    def document(self) -> dict[str, Any]:
+        """Return the settings, a summary per number of threads, and every run."""
+        settings = self.sizes | {
+            name: getattr(self.options, name) for name in ("steps", "sweep_steps", "rounds", "threads")
         }
-        summary[name]["lr"] = best[name]
-        # Ratios within a round: both ran under the same load.
-        summary[name]["cpu_speed_over"] = {
-            other: statistics.median(turn[i]["samples_per_cpu_s"] / turn[j]["samples_per_cpu_s"] for turn in rounds)
-            for j, other in enumerate(names)
-            if other in options.peers
+        machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+        return {
+            "settings": settings,
+            "machine": machine,
+            "summary": {str(threads): self._summary(threads) for threads in self.options.threads},
+            "runs": [vars(job) | result for job, result in self.runs.items()],
         }
-    return {"summary": summary, "sweep": sweep, "rounds": rounds}
+
+    def _summary(self, threads: int) -> dict[str, dict[str, Any]]:
+        """Medians over the rounds done so far; ratios are taken within a round, whose runs had the same load."""
+        finished: dict[str, dict[int, dict[str, Any]]] = {}
+        for job, result in self.runs.items():
+            if job.turn is not None and job.threads == threads and job.steps == self.options.steps:
+                finished.setdefault(job.name, {})[job.turn] = result | {"lr": job.lr}
+        summary = {}
+        for name, turns in finished.items():
+            results = list(turns.values())
+            row = {key: statistics.median(result[key] for result in results) for key in FIGURES}
+            ratios = {other: _ratios(turns, finished[other]) for other in self.peers if other in finished}
+            summary[name] = row | {"lr": results[0]["lr"], "cpu_speed_over": ratios}
+        return summary
+
+
+def _ratios(mine: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> float | None:
+    shared: Sequence[int] = sorted(mine.keys() & theirs.keys())
+    speeds = [mine[turn]["samples_per_cpu_s"] / theirs[turn]["samples_per_cpu_s"] for turn in shared]
+    return statistics.median(speeds) if speeds else None
 
 
 def main() -> None:
@@ -147,11 +206,12 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=32)
     parser.add_argument("--batch", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--learning-rates", type=float, nargs="+", help="tried by every library")
+    parser.add_argument("--sweep-steps", type=int, default=300)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--peer-scripts", type=Path, help="folder of bench_NAME.py")
+    parser.add_argument("--log", type=Path, help="a .jsonl of finished runs, which are not run again")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "sae_throughput.json")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
@@ -160,18 +220,20 @@ def main() -> None:
     if options.worker:
         print(json.dumps(train_ours(options)))
         return
-    options.peers = dict(peer.split("=", 1) for peer in options.peer)
-    if options.peers and options.peer_scripts is None:
+    peers = dict(peer.split("=", 1) for peer in options.peer)
+    if peers and options.peer_scripts is None:
         parser.error("--peer needs --peer-scripts")
     with tempfile.TemporaryDirectory() as folder:
+        options.label = "made" if options.data is None else options.data.name
         if options.data is None:
             options.data = Path(folder) / "latents.npy"
             make_data(options.data)
         options.data = options.data.resolve()
-        measured = compare(options)
-    settings = {name: getattr(options, name) for name in ("width", "k", "batch", "steps", "threads", "rounds")}
-    machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-    report({"settings": settings, "machine": machine, **measured}, options.out)
+        comparison = Comparison(options, peers)
+        comparison.load_log()
+        for document in comparison.compare():
+            write_json(options.out, document)
+        print(f"written to {options.out}")
 
 
 if __name__ == "__main__":
