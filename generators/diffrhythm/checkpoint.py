@@ -17,6 +17,9 @@ WEIGHTS_FILES = (WEIGHTS_FILE, "cfm_model.pt", "cfm_model.safetensors")
 """Names looked for in a folder: diffusers' own, then those of the published repositories."""
 
 PREFIX = "transformer."
+AVERAGED_PREFIX = "ema_model."
+AVERAGED_COUNTERS = ("initted", "step")
+"""What the averaged weights of a training checkpoint hold beside tensors of the network."""
 RECOMPUTED = ("inv_freq", "freqs_cis")
 """Endings of position buffers that some files hold and no model reads."""
 
@@ -37,7 +40,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     """Tensors of a ``.safetensors`` file or a torch pickle, under the names of ``DiffRhythmTransformer``.
 
     A pickle may hold the published form (one entry, ``model_state_dict``) or be a training checkpoint; of the latter
-    only the plain weights are read, as the original does, never the averaged ones. Pickles are read as data only.
+    the plain weights are read, as the original does, and the averaged ones only where there are no others. Pickles are
+    read as data only.
 
     Raises
     ------
@@ -45,7 +49,11 @@ def read_state(file: Path) -> dict[str, Tensor]:
         The file is missing, truncated, or holds something else.
     """
     state = read_tensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
-    return {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if not name.endswith(RECOMPUTED)}
+    return {
+        name.removeprefix(AVERAGED_PREFIX).removeprefix(PREFIX): tensor
+        for name, tensor in state.items()
+        if name not in AVERAGED_COUNTERS and not name.endswith(RECOMPUTED)
+    }
 
 
 def _read_pickle(file: Path) -> Mapping[str, Tensor]:
@@ -56,7 +64,7 @@ def _read_pickle(file: Path) -> Mapping[str, Tensor]:
             f"{file}: not a torch checkpoint of plain tensors; the file is truncated or something else, fetch it again"
         ) from None
     if isinstance(document, Mapping):
-        document = document.get("model_state_dict", document)
+        document = document.get("model_state_dict", document.get("ema_model_state_dict", document))
     if not isinstance(document, Mapping) or not all(isinstance(value, Tensor) for value in document.values()):
         raise CheckpointError(f"{file}: holds no model_state_dict; this is not a DiffRhythm checkpoint")
     return document

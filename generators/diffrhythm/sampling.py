@@ -28,8 +28,8 @@ def sample(
     text: Tensor,
     style: Tensor,
     negative_style: Tensor,
-    start_time: Tensor,
-    duration: Tensor | None = None,
+    start_time: Tensor | float,
+    duration: Tensor | float | None = None,
     num_time_points: int = 32,
     guidance: float = 4.0,
     sway: float | None = None,
@@ -55,7 +55,7 @@ def sample(
         ``[B or 1, K]``, of the conditional and of the unconditional branch; the latter also drops ``cond`` and
         ``text``.
     start_time, duration
-        ``[B or 1]``, see ``DiffRhythmTransformer.prepare``.
+        ``[B or 1]`` or a number, see ``DiffRhythmTransformer.prepare``.
     num_time_points
         Points of the time grid, one more than there are updates (the original's "steps").
     guidance
@@ -88,8 +88,8 @@ def sample(
         cond=reference.masked_fill(mask, 0.0),
         text=text.to(device),
         style=style.to(device),
-        start_time=start_time.to(device),
-        **({} if duration is None else {"duration": duration.to(device)}),
+        start_time=torch.as_tensor(start_time, device=device).reshape(-1),
+        **({} if duration is None else {"duration": torch.as_tensor(duration, device=device).reshape(-1)}),
     )
     inputs: dict[Branch, dict[str, Tensor]] = {"cond": song}
     if guidance >= MIN_GUIDANCE:

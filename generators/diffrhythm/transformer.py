@@ -126,8 +126,8 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         cond: Tensor,
         text: Tensor,
         style: Tensor,
-        start_time: Tensor,
-        duration: Tensor | None = None,
+        start_time: Tensor | float,
+        duration: Tensor | float | None = None,
         drop_audio: bool = False,
         drop_text: bool = False,
         drop_style: bool = False,
@@ -143,9 +143,9 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         style
             ``[B, K]``.
         start_time
-            ``[B]``, position in the song in [0, 1].
+            ``[B]`` or one number for all, position in the song in [0, 1].
         duration
-            ``[B]`` in (0, 1]; required by, and read by, models with ``duration_embedding`` only.
+            ``[B]`` or one number in (0, 1]; required by, and read by, models with ``duration_embedding`` only.
         drop_audio, drop_text, drop_style
             Replace that condition by zeros (text: by the filler token).
         """
@@ -154,11 +154,11 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         if drop_text:
             text = torch.zeros_like(text)
         features = self.text_embed(text)
-        position = self.start_time_embed(start_time)
+        position = self.start_time_embed(_scalars(start_time, cond))
         if self.duration_time_embed is not None:
             if duration is None:
                 raise ValueError("this model has a duration embedding: pass duration [B], as end frame / max_frames")
-            position = position + self.duration_time_embed(duration)
+            position = position + self.duration_time_embed(_scalars(duration, cond))
         return Conditions(
             cond=(torch.zeros_like(cond) if drop_audio else cond).to(self.dtype),
             text=features,
@@ -167,9 +167,9 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
             fusion=tuple(linear(features) for linear in self.text_fusion_linears),
         )
 
-    def velocity(self, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
-        """Velocity ``[B, T, M]`` of the state ``x [B, T, M]`` at ``time`` (scalar or ``[B]``, 0 = noise)."""
-        c = self.time_embed(time.to(x.device).expand(x.shape[0])) + conditions.position
+    def velocity(self, x: Tensor, time: Tensor | float, conditions: Conditions) -> Tensor:
+        """Velocity ``[B, T, M]`` of the state ``x [B, T, M]`` at ``time`` (one number or ``[B]``, 0 = noise)."""
+        c = self.time_embed(_scalars(time, x)) + conditions.position
         modulator = None if self.style_embed is None else nn.functional.silu(c + self.style_embed(conditions.style))
         h = self.input_embed(x.to(self.dtype), conditions.cond, conditions.text, conditions.style, c)
         entering = h
@@ -187,12 +187,12 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self,
         x: Tensor,
         *,
-        time: Tensor,
+        time: Tensor | float,
         cond: Tensor | None = None,
         text: Tensor | None = None,
         style: Tensor | None = None,
-        start_time: Tensor | None = None,
-        duration: Tensor | None = None,
+        start_time: Tensor | float | None = None,
+        duration: Tensor | float | None = None,
         drop_audio: bool = False,
         drop_text: bool = False,
         drop_style: bool = False,
@@ -213,3 +213,8 @@ class DiffRhythmTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 drop_style=drop_style,
             )
         return self.velocity(x, time, conditions)
+
+
+def _scalars(values: Tensor | float, like: Tensor) -> Tensor:
+    """One number per item of the batch of ``like``, on its device: ``[B]``."""
+    return torch.as_tensor(values, device=like.device).expand(len(like))

@@ -32,9 +32,17 @@ def test_time_grid_is_even_without_sway() -> None:
     assert time_grid(4) == (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+@pytest.mark.parametrize("sway", [None, -1.0, 0.5])
+def test_times_are_those_of_float32_to_the_bit(sway: float | None) -> None:
+    t = torch.linspace(0, 1, 32)
+    if sway is not None:
+        t = t + sway * (torch.cos(torch.pi / 2 * t) - 1 + t)
+    assert time_grid(31, sway)[:-1] == tuple(t[:-1].tolist())
+
+
 def test_sway_of_minus_one_is_one_minus_cosine() -> None:
     times = time_grid(8, sway=-1.0)
-    assert times == pytest.approx([1 - math.cos(math.pi / 2 * k / 8) for k in range(9)], abs=1e-15)
+    assert times == pytest.approx([1 - math.cos(math.pi / 2 * k / 8) for k in range(9)], abs=1e-7)
     assert (times[0], times[-1]) == (0.0, 1.0)
 
 

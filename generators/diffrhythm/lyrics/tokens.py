@@ -158,6 +158,6 @@ LYRICS_FORMS: Mapping[str, Tokenize] = {"words": spoken_ids, "phones": phone_str
 
 def _ids(line: Line, tokenize: Tokenize) -> Sequence[int]:
     try:
-        return tokenize(line.words)
+        return [int(token) for token in tokenize(line.words)]
     except RequestError as error:
         raise RequestError(f"lyrics, line {line.number}: {error}") from None

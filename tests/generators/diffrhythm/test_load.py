@@ -74,8 +74,10 @@ def test_forms_of_a_file(tmp_path: Path) -> None:
     torch.save(training, tmp_path / "model_3.pt")
     torch.save(state, tmp_path / "bare.pt")
     save_file(state, tmp_path / "cfm_model.safetensors")
+    averaged = {f"ema_model.{name}": tensor for name, tensor in state.items()} | training["ema_model_state_dict"]
+    torch.save({"ema_model_state_dict": averaged}, tmp_path / "averaged.pt")
     write(tmp_path / "buffers.pt", {**state, "transformer.rotary_emb.inv_freq": torch.ones(4)})
-    for name in ("model_3.pt", "bare.pt", "cfm_model.safetensors", "buffers.pt", "."):
+    for name in ("model_3.pt", "bare.pt", "averaged.pt", "cfm_model.safetensors", "buffers.pt", "."):
         assert_equal_weights(load_transformer(tmp_path / name), transformer)
 
 

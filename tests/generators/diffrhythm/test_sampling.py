@@ -159,6 +159,12 @@ def test_an_edit_is_the_plain_loop(transformer: DiffRhythmTransformer, batched: 
     torch.testing.assert_close(out, torch.where(mask, states[-1], given["cond"]), atol=5e-5, rtol=0)
 
 
+def test_times_may_be_plain_numbers(transformer: DiffRhythmTransformer) -> None:
+    rows = sample(transformer, **song(2, start_time=torch.full((2,), 0.25)), duration=torch.full((1,), 0.5))
+    numbers = sample(transformer, **song(2, start_time=0.25), duration=torch.tensor(0.5))
+    assert torch.equal(rows[0], numbers[0])
+
+
 def test_nothing_is_kept_without_ranges(transformer: DiffRhythmTransformer) -> None:
     silent = song(cond=torch.zeros(1, 12, 8))
     assert torch.equal(sample(transformer, **song())[1], sample(transformer, **silent)[1])

@@ -113,10 +113,13 @@ def test_dropping_is_zeroing() -> None:
         assert not torch.equal(transformer(**given), transformer(**zeroed))
 
 
-def test_scalar_time_is_every_item_s_time() -> None:
-    transformer, given = build(), arguments()
-    scalar, rows = torch.tensor(0.3), torch.full((2,), 0.3)
-    assert torch.equal(transformer(**{**given, "time": scalar}), transformer(**{**given, "time": rows}))
+@pytest.mark.parametrize("name", ["time", "start_time", "duration"])
+@pytest.mark.parametrize("one", [0.3, torch.tensor(0.3), torch.tensor([0.3]), 0, 1], ids=repr)
+def test_one_number_is_every_item_s(name: str, one: Tensor | float) -> None:
+    transformer, given = build(duration_embedding=True), arguments()
+    assert torch.equal(
+        transformer(**{**given, name: one}), transformer(**{**given, name: torch.full((2,), float(one))})
+    )
 
 
 def test_only_bidirectional_attention_looks_ahead() -> None:

@@ -31,6 +31,13 @@ def test_recorded_placements(case):
     assert SongLengths(case["max_frames"]).condition(case["end_frame"]) == case["song_duration"]
 
 
+def test_ids_may_come_as_a_tensor():
+    text = "[00:01.00]ab\n[00:02.00]--\n[00:03.00]c"
+    plain = tokens_from_lrc(text, audio_length_s=96, tokenize=tokenize)
+    tensors = tokens_from_lrc(text, audio_length_s=96, tokenize=lambda words: torch.tensor(tokenize(words)).long())
+    assert torch.equal(tensors, plain)
+
+
 @pytest.mark.parametrize("song", SONGS or [None])
 def test_published_tokens_are_placed_whole(song):
     """Lines of a real song, each a comma at most in place of its full stops, then the end of the line."""
