@@ -21,23 +21,25 @@ def entropy(weights: FloatArray, axis: int) -> FloatArray:
 
 
 def binned(values: FloatArray) -> NDArray[np.int64]:
-    """Sort values ``[N]`` into at most ``BINS`` quantile bins."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.asarray(np.searchsorted(edges, values, side="right"), np.int64)
+    """Sort each column of ``values [N, D]`` into at most ``BINS`` quantile bins, numbered from 0."""
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1], axis=0)
+    columns = [np.searchsorted(edge, column, side="right") for edge, column in zip(edges.T, values.T, strict=True)]
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
-def mutual_information(features: FloatArray, factor: FloatArray) -> tuple[FloatArray, float]:
-    """Mutual information in nats between each of ``features [N, D]`` and ``factor [N]``, and the factor's entropy.
+def mutual_information(features: FloatArray, factors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mutual information ``[D, K]`` in nats of ``features [N, D]`` with ``factors [N, K]``, and the factors' entropies.
 
     The plug-in estimate on ``BINS`` bins: biased upwards by about ``BINS^2 / 2N``, for every feature alike.
     """
-    classes = binned(factor)
-    own = float(entropy(np.bincount(classes).astype(np.float64), 0))
-    found = np.zeros(features.shape[1])
-    for index, column in enumerate(features.T):
-        joint = np.bincount(binned(column) * (BINS + 1) + classes, minlength=(BINS + 1) ** 2)
-        table = joint.reshape(BINS + 1, BINS + 1).astype(np.float64)
-        parts = (table.sum(0), table.sum(1), table.ravel())
-        factor_h, feature_h, joint_h = (float(entropy(part, 0)) for part in parts)
-        found[index] = max(factor_h + feature_h - joint_h, 0.0)
+    classes = binned(factors)
+    count, square = classes.shape[1], BINS * BINS
+    places = classes + square * np.arange(count)
+    own = entropy(np.bincount(places.ravel(), minlength=count * square).reshape(count, square).astype(np.float64), 1)
+    found = np.zeros((features.shape[1], count))
+    for index, column in enumerate(binned(features).T):
+        joint = np.bincount((BINS * column[:, None] + places).ravel(), minlength=count * square)
+        tables = joint.reshape(count, BINS, BINS).astype(np.float64)
+        apart = entropy(tables.sum(2), 1) + entropy(tables.sum(1), 1)
+        found[index] = np.maximum(apart - entropy(tables.reshape(count, square), 1), 0.0)
     return found, own

@@ -104,6 +104,7 @@ def measure(
     fitted = [importance(x, column, ~test, test) for column in y.T]
     weights = np.stack([each for each, _ in fitted], axis=1)
     over_numbers = entropy(weights, 0)
+    information, own = mutual_information(x, y)
     return Disentanglement(
         factors=tuple(names),
         importance=weights,
@@ -111,7 +112,7 @@ def measure(
         spread=np.exp(over_numbers),
         modularity=_modularity(weights),
         informativeness=np.array([r2 for _, r2 in fitted]),
-        gap=np.array([_gap(*mutual_information(x, column)) for column in y.T]),
+        gap=_gap(information, own),
     )
 
 
@@ -124,11 +125,12 @@ def _modularity(weights: FloatArray) -> float:
     return float(np.nansum(scores * used) / used.sum())
 
 
-def _gap(information: FloatArray, own: float) -> float:
-    if len(information) < 2 or own <= 0:
-        return float("nan")
-    first, second = np.sort(information)[:-3:-1]
-    return float((first - second) / own)
+def _gap(information: FloatArray, own: FloatArray) -> FloatArray:
+    """Difference of the two largest of ``information [D, K]`` with each factor, over its entropy ``own [K]``."""
+    if len(information) < 2:
+        return np.full(len(own), np.nan)
+    second, first = np.sort(information, axis=0)[-2:]
+    return np.asarray((first - second) / np.where(own > 0, own, np.nan))
 
 
 def _number(value: float) -> float | None:

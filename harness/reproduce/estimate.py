@@ -20,6 +20,10 @@ from harness.errors import StorageError
 
 LABEL_BYTES = 4 * 4
 """Of a data set's row beside its vector: t and three properties."""
+ENOUGH_S = 0.2
+"""How long a piece of work is repeated, at least, to time it."""
+WORKERS_S = 7.0
+"""Until the processes that encode have imported what they need."""
 WEIGHT_COPIES = 3
 """Weights, and the two moments of the optimiser in a checkpoint."""
 
@@ -92,15 +96,17 @@ def take(files: Sequence[AudioFile], limit_s: float | None) -> list[AudioFile]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that ``work`` takes, the second time."""
+    """Seconds that ``work`` takes: the mean over ``ENOUGH_S``, after a first time that does not count."""
     work()
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    started, count, passed_s = time.perf_counter(), 0, 0.0
+    while passed_s < ENOUGH_S:
+        work()
+        count, passed_s = count + 1, time.perf_counter() - started
+    return passed_s / count
 
 
 def training_s(configs: Sequence[SAEConfig], plan: TrainConfig, device: str) -> float:
-    """Time of training these SAEs, from one step each on random numbers."""
+    """Time of training these SAEs, from a few steps each on random numbers."""
     rows = torch.randn(plan.batch_size, configs[0].d_in, generator=torch.Generator().manual_seed(0)).numpy()
     trainer = Trainer(rows, configs, plan, device=device)
     return timed(trainer.step) * plan.steps

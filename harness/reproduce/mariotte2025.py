@@ -34,10 +34,11 @@ from harness.datasets.labels import FOLDERS, read_labels
 from harness.datasets.reader import Dataset, open_dataset
 from harness.errors import InputError
 from harness.fitting.probes import frames_of
-from harness.fitting.saes import SUMMARY, grid, load_sae, train_saes
+from harness.fitting.saes import grid, load_sae
 from harness.fitting.table import figures, read_properties
 from harness.pipeline import Progress
 from harness.reproduce import attributes, estimate
+from harness.reproduce.training import train_once
 from harness.reproduce.workspace import Workspace, opened
 
 ENCODERS = (
@@ -52,10 +53,12 @@ TECHNIQUES = frozenset(
 )
 """VocalSet's ten classes of singing; its folders hold some more."""
 TECHNIQUE = "technique"
-RAW, SAES = "raw", "saes"
+RAW = "raw"
 FEWEST_FILES = 2
 """Files of a class, for it to be on both sides of the split at all."""
 FIT = FitConfig(l2=1e-3, max_iterations=200)
+PROBE_S = 1e-3
+"""Seconds that a file takes in one probe, on one core: for estimates."""
 
 
 @dataclass(frozen=True)
@@ -169,17 +172,19 @@ def measure(study: Study) -> estimate.Estimate:
     """Estimate size and time by doing a little of everything."""
     used, scale = inputs(study), study.scale
     audio_s = sum(estimate.length_s(file) for file in used.files)
-    times, size = {"encoding": 0.0, "SAEs": 0.0, "disentanglement": 0.0}, 0
+    times = {"encoding": 0.0, "attributes": attributes.measuring_s(audio_s), "SAEs": 0.0, "probes": 0.0}
+    times["disentanglement"], size = 0.0, 0
     for name in study.encoders:
         encoder = encoders.load(name)
         layers = layers_of(encoder, scale)
         segment_s = min(encoder.segment_frames / encoder.frame_rate_hz, 10.0)
         noise = 0.1 * torch.randn(1, int(segment_s * encoder.sample_rate_hz))
-        per_segment_s = estimate.timed(partial(encoder.encode, noise, encoder.sample_rate_hz, [0]))
-        times["encoding"] += per_segment_s / segment_s * audio_s
+        per_segment_s = estimate.timed(partial(encoder.encode, noise, encoder.sample_rate_hz, layers))
+        times["encoding"] += estimate.WORKERS_S + per_segment_s / segment_s * audio_s
         plan = TrainConfig(scale.steps, min(4096, len(used.files)))
         groups = configs(scale, encoder.width)
         times["SAEs"] += len(layers) * sum(estimate.training_s(group, plan, study.device) for group in groups.values())
+        times["probes"] += len(layers) * (len(scale.sparsities) + 2) * PROBE_S * len(used.files)
         times["disentanglement"] += len(layers) * _disentangling_s(len(used.files), encoder.width, scale)
         size += len(layers) * estimate.dataset_bytes(len(used.files), encoder.width)
         size += len(layers) * sum(estimate.sae_bytes(group) for group in groups.values())
@@ -223,7 +228,9 @@ def _layers(
     planned = encoder_sources(paths, name, layers_of(encoder, study.scale), attributes.needed_properties(), pool="mean")
     outputs = [output.path for output in planned.plan.outputs(home / "layer.h5")]
     if not all(path.is_file() for path in outputs):
-        build(*planned, home / "layer.h5", workers=workers, progress=progress, classes=used.classes, force=True)
+        for path in outputs:
+            path.unlink(missing_ok=True)  # stopped while the files were written; what they are made of is still there
+        build(*planned, home / "layer.h5", workers=workers, progress=progress, classes=used.classes)
     return outputs
 
 
@@ -237,9 +244,7 @@ def _row(
     score = partial(disentanglement, factors=values, names=names, split=split, base=max(scale.d_sae, vectors.shape[1]))
     scores, table = {RAW: score(vectors)}, [_reading(None, dataset, used.label)]
     for name, group in configs(scale, dataset.source.d_in).items():
-        if not (home / name / SUMMARY).is_file():
-            home.mkdir(exist_ok=True)
-            train_saes(dataset, group, home / name, plan, device=study.device)
+        train_once(dataset, group, home / name, plan, study.device)
     saes = dict(zip(scale.sparsities, map(load_sae, _by_k(home / "topk", scale)), strict=True))
     control = load_sae(home / "random")
     for sparsity, sae in (*saes.items(), (scale.held_apart, control)):
@@ -274,5 +279,6 @@ def _disentangling_s(files: int, width: int, scale: Scale) -> float:
     """Seconds for one layer: one regression on noise, times the factors and the three representations."""
     rng, rows = np.random.default_rng(0), max(min(files, 500), 40)
     noise, test = rng.standard_normal((rows, max(width, scale.d_sae))), np.arange(rows) % 10 == 0
-    once: float = estimate.timed(lambda: importance(noise, noise[:, 0] + noise[:, 1], ~test, test))
+    factor = noise[:, 0] + noise[:, 1] + rng.standard_normal(rows)
+    once: float = estimate.timed(lambda: importance(noise, factor, ~test, test))
     return once * files / rows * 3 * len(EGEMAPS)

@@ -21,13 +21,12 @@ from harness.codecs import CodecSpec
 from harness.datasets.audio import AudioFile, find_audio
 from harness.datasets.build import build
 from harness.datasets.reader import Dataset, open_dataset
-from harness.datasets.rendered import rendered_units
 from harness.datasets.sources import Sources, audio_sources
 from harness.decoding.artifacts import read_artifacts
 from harness.decoding.emergence import Curves
 from harness.errors import InputError
 from harness.fitting.probes import Frames, frames_of, task_of
-from harness.fitting.saes import SUMMARY, grid, load_sae, train_saes
+from harness.fitting.saes import grid, load_sae
 from harness.fitting.sound import require_codec
 from harness.fitting.table import figures, read_properties
 from harness.models import load_generator
@@ -36,6 +35,7 @@ from harness.reproduce import estimate
 from harness.reproduce.emergence import emergence, measure_runs, require_same_codec
 from harness.reproduce.manipulation import Example, control_vectors, examples
 from harness.reproduce.prompts import built_in, read_captions
+from harness.reproduce.training import train_once
 from harness.reproduce.workspace import Workspace, opened
 
 PROPERTIES = ("pitch", "loudness", "timbre")
@@ -133,9 +133,8 @@ def audio_files(study: Study) -> list[AudioFile]:
 
 def sources(study: Study) -> Sources:
     """Say what the data set is built from. Raises as ``audio_files`` does."""
-    files = audio_files(study)
-    found = audio_sources([file.path for file in files], study.codec, PROPERTIES)
-    return found._replace(units=[*found.units, *(rendered_units(study.rendered) if study.rendered else [])])
+    paths = [file.path for file in audio_files(study)]
+    return audio_sources(paths, study.codec, PROPERTIES, rendered=study.rendered)
 
 
 def configs(study: Study, d_in: int) -> dict[str, list[SAEConfig]]:
@@ -161,7 +160,7 @@ def measure(study: Study) -> estimate.Estimate:
         encoding_s = estimate.timed(lambda: codec.encode(seconds_of_noise, codec.sample_rate_hz)) / 10 * audio_s
     groups = configs(study, codec.latent_channels)
     plan = TrainConfig(study.scale.steps, int(min(4096, max(rows, 1))))
-    times = {"encoding": encoding_s + RENDERING * study.rendered * RENDERED_S}
+    times = {"encoding": estimate.WORKERS_S + encoding_s + RENDERING * study.rendered * RENDERED_S}
     times["SAEs"] = sum(estimate.training_s(group, plan, study.device) for group in groups.values())
     probed = sum(len(group) for group in groups.values()) + 1
     times["probes"] = PROBE_S * min(rows, study.scale.probe_frames) * probed
@@ -232,11 +231,8 @@ def _train(study: Study, dataset: Dataset, home: Path, tell: Progress) -> list[P
     groups = configs(study, dataset.source.d_in)
     for index, (name, group) in enumerate(groups.items()):
         tell(f"SAEs {name}", index, len(groups))
-        folder = home / name
-        if not (folder / SUMMARY).is_file():
-            folder.parent.mkdir(exist_ok=True)
-            train_saes(dataset, group, folder, plan, device=study.device)
-        found += sorted(path.parent for path in folder.rglob("cfg.json"))
+        train_once(dataset, group, home / name, plan, study.device)
+        found += sorted(path.parent for path in (home / name).rglob("cfg.json"))
     return found
 
 

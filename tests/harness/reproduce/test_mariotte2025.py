@@ -106,7 +106,7 @@ def test_a_finished_study_is_read_not_repeated(finished, study, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("this was done already")
 
-    for name in ("build", "train_saes", "read_properties", "disentanglement"):
+    for name in ("build", "train_once", "read_properties", "disentanglement"):
         monkeypatch.setattr(mariotte2025, name, refuse)
     assert mariotte2025.reproduce(study, out).rows == results.rows
     with pytest.raises(InputError, match="begun with label"):

@@ -91,8 +91,9 @@ def test_a_finished_study_is_read_not_repeated(finished, study, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("this was done already")
 
-    for name in ("build", "train_saes", "read_properties"):
+    for name in ("build", "read_properties"):
         monkeypatch.setattr(paek2025, name, refuse)
+    monkeypatch.setattr("harness.reproduce.training.train_saes", refuse)
     monkeypatch.setattr("harness.reproduce.emergence.run", refuse)
     monkeypatch.setattr("harness.reproduce.emergence.decode", refuse)
     again = paek2025.reproduce(study, out)
