@@ -53,6 +53,11 @@ def layer(row: Mapping[str, Any]) -> int:
     return int(row["hook_point"].rpartition(".")[2])
 
 
+def tables(results: Results) -> list[tuple[list[str], list[list[str]]]]:
+    """Return the tables that are printed too."""
+    return [sparsity_table(results), disentanglement_table(results)]
+
+
 def sparsity_table(results: Results) -> tuple[list[str], list[list[str]]]:
     """Return layers x sparsity: accuracy on the encoder's own vectors, on each SAE's code, and what was published."""
     sparsities = results.study.scale.sparsities

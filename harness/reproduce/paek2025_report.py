@@ -52,6 +52,11 @@ def write(results: Results, out: Path) -> dict[str, Any]:
     }
 
 
+def tables(results: Results) -> list[tuple[list[str], list[list[str]]]]:
+    """Return the tables that are printed too."""
+    return [sparsity_table(results), ranges_table(results)]
+
+
 def sparsity_table(results: Results) -> tuple[list[str], list[list[str]]]:
     """Return the paper's table: a row an SAE; after each accuracy the codec's published range, where there is one."""
     published = PAEK.get(results.study.codec.name, {})
