@@ -8,30 +8,40 @@ from harness import __version__
 from harness.cli.group import HarnessGroup
 from harness.cli.options import debug_option
 
-COMMANDS = {
-    "generate": "harness.cli.generate:command",
-    "inspect": "harness.cli.inspect:command",
-    "lyrics": "harness.cli.lyrics:command",
-    "replay": "harness.cli.replay:command",
-    "decode": "harness.cli.decode:command",
-    "report": "harness.cli.report:command",
-    "steer": "harness.cli.steer:command",
-    "timing": "harness.cli.timing:command",
-    "edit": "harness.cli.edit:command",
-    "dataset": "harness.cli.dataset:command",
-    "train-sae": "harness.cli.train_sae:command",
-    "train-probes": "harness.cli.train_probes:command",
-    "sae": "harness.cli.sae:command",
-    "reproduce": "harness.cli.reproduce:command",
-    "models": "harness.cli.models:command",
-    "compare-steps": "harness.cli.compare_steps:command",
-    "list": "harness.cli.list:command",
-    "doctor": "harness.cli.doctor:command",
+SECTIONS = {
+    "Make and look": {
+        "generate": "harness.cli.generate:command",
+        "inspect": "harness.cli.inspect:command",
+        "replay": "harness.cli.replay:command",
+        "decode": "harness.cli.decode:command",
+        "report": "harness.cli.report:command",
+    },
+    "Change": {
+        "steer": "harness.cli.steer:command",
+        "timing": "harness.cli.timing:command",
+        "edit": "harness.cli.edit:command",
+    },
+    "Learn from data": {
+        "dataset": "harness.cli.dataset:command",
+        "train-sae": "harness.cli.train_sae:command",
+        "train-probes": "harness.cli.train_probes:command",
+        "sae": "harness.cli.sae:command",
+    },
+    "Compare": {
+        "compare-steps": "harness.cli.compare_steps:command",
+        "reproduce": "harness.cli.reproduce:command",
+    },
+    "What there is": {
+        "models": "harness.cli.models:command",
+        "lyrics": "harness.cli.lyrics:command",
+        "list": "harness.cli.list:command",
+        "doctor": "harness.cli.doctor:command",
+    },
 }
-"""Commands, ``"name": "module:object"``, in the order ``--help`` shows them."""
+"""Commands, ``"name": "module:object"``, as ``--help`` shows them."""
 
 
-@click.group(cls=HarnessGroup, commands_table=COMMANDS)
+@click.group(cls=HarnessGroup, sections=SECTIONS)
 @click.version_option(__version__, prog_name="harness")
 @debug_option
 def cli() -> None:

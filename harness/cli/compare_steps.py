@@ -48,10 +48,10 @@ def command(
     out: Path,
     force: bool,
 ) -> None:
-    """Sample one request in several ways and put what each step knows on one axis, t and log-SNR.
+    """Compare step counts and schedulers on one request.
 
-    All start from the same noise. The table and the page say how far the clean estimates, and the properties that can
-    be decoded from them, depend on the number of steps and on the scheduler.
+    All start from the same noise. The table and the page have one axis, t and log-SNR, and say how far the clean
+    estimates, and the properties that can be decoded from them, depend on the number of steps and on the scheduler.
     """
     if len(prompts) != 1:
         raise click.UsageError("give one --prompt; what is compared is how it is sampled")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.group("dataset")
 @debug_option
 def command() -> None:
-    """Build data sets of latents, or what a generator did, with properties per frame."""
+    """Build data sets of latents and properties per frame."""
 
 
 @command.command("build")

@@ -26,7 +26,7 @@ FOLDER = click.Path(path_type=Path)
 @json_option
 @debug_option
 def command(paths: tuple[Path, ...], sae: Path | None, probes: Path | None) -> None:
-    """Decode pitch, loudness and timbre at every step of runs that were generated with --trace.
+    """Decode pitch, loudness and timbre at every recorded step.
 
     RUN is a run folder, a folder of runs, or a trace. State (x_t) and clean estimate (x1_hat) of every step go through
     the SAE and the probes and are compared with the final audio. What is decoded is stored with the trace, in place of

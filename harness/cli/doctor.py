@@ -15,7 +15,10 @@ MARKS = {"ok": "ok  ", "warning": "warn", "failure": "FAIL"}
 @debug_option
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Check the installation; exits with 1 when something essential is broken."""
+    """Check the installation.
+
+    Exits with 1 when something essential is broken.
+    """
     from harness.doctor import examine
 
     checks = examine()

@@ -56,10 +56,10 @@ def command(
     out: Path,
     force: bool,
 ) -> None:
-    """Change a property of a recording: encode it, edit the latents through an SAE and probes, decode.
+    """Change a property of a recording, through any codec.
 
-    What was asked for is measured on the decoded sound, beside the recording decoded without an edit. The file has the
-    codec's sample rate and channels.
+    It is encoded, its latents are edited through an SAE and probes, and decoded. What was asked for is measured on the
+    decoded sound, beside the recording decoded without an edit. The file has the codec's sample rate and channels.
     """
     if sae is not None and probes is None:
         raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")

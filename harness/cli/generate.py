@@ -114,10 +114,10 @@ def command(
     open_report: bool,
     force: bool,
 ) -> None:
-    """Generate audio, and on request a trace of every denoising step and a report.
+    """Generate audio, on request with a trace and a report.
 
-    One song goes to the run folder itself, several (of several prompts, or takes of one) to 000, 001, ... inside it.
-    Every prompt starts from the same seed.
+    A trace holds every denoising step. One song goes to the run folder itself, several (of several prompts, or takes of
+    one) to 000, 001, ... inside it. Every prompt starts from the same seed.
     """
     texts = [*prompts, *(read_prompts(prompts_file) if prompts_file else [])]
     if not texts:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def command(path: Path) -> None:
-    """Show what is in a trace: the request, the steps that are there, and every hook point."""
+    """Show what a trace holds: request, steps, hook points."""
     from harness.runs import trace_path
     from harness.store.reader import open_trace
 

@@ -12,7 +12,7 @@ from harness.cli.options import debug_option, json_option
 @json_option
 @debug_option
 def command() -> None:
-    """List what can be named: generators, codecs, SAE architectures, properties."""
+    """List generators, codecs, SAE architectures, properties."""
     from analysis.properties import PROPERTIES
     from analysis.sae import ARCHITECTURES
     from generators import GENERATORS

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def command(file: BinaryIO, duration: float, lyrics_form: str | None, lrc_rules: str | None) -> None:
-    """Show where each line of timed lyrics is sung by DiffRhythm, and what would be left out.
+    """Show where DiffRhythm sings each line of timed lyrics.
 
-    A line takes one latent frame (46 ms) a phone, from its time on or from where the line before ends; only the end of
-    the song cuts it. Base models leave the last line out.
+    What would be left out is named. A line takes one latent frame (46 ms) a phone, from its time on or from where the
+    line before ends; only the end of the song cuts it. Base models leave the last line out.
     """
     from generators.diffrhythm.lyrics.tokens import LYRICS_FORMS, place_in_song
 

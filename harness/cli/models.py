@@ -14,14 +14,14 @@ from harness.cli.options import debug_option, json_option
 @click.group("models")
 @debug_option
 def command() -> None:
-    """Find, fetch and explain the published models that can be used; none is bundled."""
+    """Find, fetch and explain published models."""
 
 
 @command.command("list")
 @json_option
 @debug_option
 def list_() -> None:
-    """List the published models, which are on this machine, and the kinds of pipelines of diffusers that can be run."""
+    """List published models, and pipelines of diffusers that run."""
     from generators.diffusers_audio.families import EVERYWHERE, FAMILIES, exposes
     from generators.published import PUBLISHED
 
@@ -42,7 +42,7 @@ def list_() -> None:
 @json_option
 @debug_option
 def info(name: str) -> None:
-    """Show one model: what it is, its terms, where its files are, what it is used with."""
+    """Show one model: terms, files, what it is used with."""
     from generators.published import LICENCES, PUBLISHED, used_with
     from harness.hub import cache
 
@@ -83,9 +83,10 @@ def info(name: str) -> None:
 @json_option
 @debug_option
 def fetch(name: str, alone: bool, accept_licences: bool, offline: bool) -> None:
-    """Load a model and those it is used with into the hub's ordinary cache.
+    """Fetch a model, and those it is used with.
 
-    Their licences are shown first. An interrupted download goes on where it stopped.
+    They go into the hub's ordinary cache. Their licences are shown first. An interrupted download goes on where it
+    stopped.
     """
     from generators.published import used_with
     from harness.hub import cache

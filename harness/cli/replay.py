@@ -19,9 +19,10 @@ from harness.cli.steering import FOLDER, Steering, support_options
 @json_option
 @debug_option
 def command(run: Path, steering: Steering, loading: Loading) -> None:
-    """Run a recorded generation again, with the interventions it had, and say whether it comes out the same.
+    """Run a recorded generation again and compare every bit.
 
-    RUN is a run folder or a trace. Functions and classes of a script are not in the trace: give the --script again.
+    RUN is a run folder or a trace. The interventions it had act again. Functions and classes of a script are not in the
+    trace: give the --script again.
     """
     from harness.replay import interventions_of, replay
     from harness.runs import trace_path

@@ -74,7 +74,7 @@ def command(
     open_report: bool,
     force: bool,
 ) -> None:
-    """Build the report of a run that was generated with --trace, or one page about many.
+    """Build the page of one recorded run, or one of many runs.
 
     RUN is a run folder, a folder of runs, or a trace. Of several, the page shows what 'harness decode' stored with
     them, taken together, and links to the report of each.
@@ -90,7 +90,7 @@ def command(
     unfit = [name for name, value in {**given, "--watch": watching}.items() if value]
     if unfit and not one:
         raise click.UsageError(f"{unfit[0]} is for the report of one run; {len(traces)} were given")
-    common = Path(os.path.commonpath([path.absolute() for path in paths]))
+    common = paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.absolute() for path in paths]))
     out = out or (traces[0].parent if one else common if common.is_dir() else common.parent) / REPORT
     check_output_file(out, force=force)
     if one:

@@ -76,9 +76,9 @@ def paek2025(
     device: str,
     **how: Any,
 ) -> None:
-    """SAEs of a codec's latents, probes, changed sounds, emergence (Paek et al., arXiv 2510.23802).
+    """Study a codec's latents: SAEs, probes, emergence.
 
-    An interrupted study is continued by the same command.
+    Paek et al., arXiv 2510.23802. An interrupted study is continued by the same command.
     """
     if captions is not None and generator is None:
         raise click.UsageError("--captions are prompts for a generator; give --generator too")
@@ -111,9 +111,10 @@ def mariotte2025(
     device: str,
     **how: Any,
 ) -> None:
-    """SAEs of audio encoders' layers, class probes, disentanglement (Mariotte et al., arXiv 2509.24793).
+    """Study layers of audio encoders: SAEs, disentanglement.
 
-    --audio is VocalSet's folder, or any files with --labels. An interrupted study is continued by the same command.
+    Mariotte et al., arXiv 2509.24793. --audio is VocalSet's folder, or any files with --labels. An interrupted study is
+    continued by the same command.
     """
     if not audio:
         raise click.UsageError("nothing to study; give --audio with VocalSet's folder, or other labelled files")

@@ -23,7 +23,10 @@ _folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_
 @click.group("sae")
 @debug_option
 def command() -> None:
-    """Exchange sparse autoencoders with other libraries; ours are SAELens folders already."""
+    """Exchange sparse autoencoders with other libraries.
+
+    Ours are SAELens folders already.
+    """
 
 
 @command.command("export")

@@ -52,7 +52,7 @@ def command(
     open_report: bool,
     force: bool,
 ) -> None:
-    """Steer a run that was generated with --trace, and measure on the sound what that did.
+    """Steer a recorded run, and measure what that did.
 
     The same request runs again with the same seed: as it was, steered, and with random edits of the same size. What
     was asked for is measured on the decoded audio, and so is everything else. Other seeds and strengths give

@@ -69,11 +69,12 @@ def command(
     out: Path,
     force: bool,
 ) -> None:
-    """Ask for the same change in each window of t, and map what it still does.
+    """Map in which windows of t a property can be changed.
 
-    Every prompt runs with every seed, once unsteered and once for each window and strength. The table and the page show
-    the effect on the property and on the others, and until when half of it is left, beside when the property can be
-    read off the steps. An interrupted study is continued by the same command.
+    The same change is asked for in each window. Every prompt runs with every seed, once unsteered and once for each
+    window and strength. The table and the page show the effect on the property and on the others, and until when half
+    of it is left, beside when the property can be read off the steps. An interrupted study is continued by the same
+    command.
     """
     texts = [*prompts, *(read_prompts(prompts_file) if prompts_file else [])]
     if not texts:

@@ -68,10 +68,11 @@ def command(
     out: Path,
     force: bool,
 ) -> None:
-    """Fit linear probes on the training files of a data set and score them, with all controls, on the test files.
+    """Fit linear probes on a data set, with all controls.
 
-    Controls: majority (always the training shares), shuffled labels, the best 1 to 10 features, and beside an SAE the
-    raw vectors and a random dictionary. Every accuracy has a 95 % bootstrap interval over files.
+    Fitted on its training files, scored on its test files. Controls: majority (always the training shares), shuffled
+    labels, the best 1 to 10 features, and beside an SAE the raw vectors and a random dictionary. Every accuracy has a
+    95 % bootstrap interval over files.
     """
     from harness.files import check_output
     from harness.fitting import probes

@@ -84,9 +84,10 @@ def command(
     out: Path,
     force: bool,
 ) -> None:
-    """Train sparse autoencoders on the training files of a data set and measure them on the others.
+    """Train sparse autoencoders on a data set.
 
-    An interrupted training is continued by the same command. With --grid each SAE gets a folder of its own in DIR.
+    They train on its training files and are measured on the others. An interrupted training is continued by the same
+    command. With --grid each SAE gets a folder of its own in DIR.
     """
     from analysis.sae.learner import TrainConfig
     from harness.codecs import CodecSpec

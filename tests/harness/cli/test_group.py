@@ -42,3 +42,32 @@ def test_usage_points_at_help():
     message, exit_code = explain(click.UsageError("no prompt"))
     assert message == "no prompt (see 'harness --help')"
     assert exit_code == 2
+
+
+def test_an_unknown_command_names_the_nearest(invoke):
+    result = invoke("compare-step")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: unknown command 'compare-step'; did you mean 'compare-steps'? Known: ")
+
+
+def test_a_wrong_option_before_the_command_is_one_line(invoke):
+    result = invoke("--prompt", "x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: No such option '--prompt'. (see 'harness --help')\n"
+
+
+@pytest.mark.parametrize("args", [(), ("models",), ("dataset",), ("sae",), ("reproduce",)], ids=str)
+def test_a_group_alone_shows_its_help(invoke, args):
+    result = invoke(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: harness")
+    assert len(result.stderr.splitlines()) > 5
+
+
+@pytest.mark.parametrize("args", [(), ("models",), ("dataset",), ("sae",), ("reproduce",)], ids=str)
+def test_summaries_fit_a_line(invoke, args):
+    shown = invoke(*args, "--help").stdout
+    assert "..." not in shown.replace("[ARGS]...", "")
+    commands = [line for line in shown.splitlines() if line.startswith("  ") and not line.startswith("   ")]
+    assert len(commands) > 3
+    assert max(map(len, commands)) <= 80
