@@ -47,13 +47,43 @@ def study(vocalset, tmp_path_factory) -> mariotte2025.Study:
     return of(KINDS, tmp_path_factory.mktemp("encoders"), vocalset, TINY)
 
 
+class Watch:
+    """Notes how far a study is, and stops it in the stage ``what``, after ``done`` units."""
+
+    def __init__(self, what: str = "", done: int = 0) -> None:
+        self.stop, self.seen = (what, done), dict[str, list[tuple[int, int]]]()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        self.seen.setdefault(what, []).append((done, total))
+        if (what, done) == self.stop:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
-def finished(study, tmp_path_factory):
+def attempts(study, tmp_path_factory):
+    """A study that was stopped while it encoded, stopped while it measured attributes, and then finished."""
     if not has_egemaps():
         pytest.skip("needs the extra [opensmile]")
     out = tmp_path_factory.mktemp("study") / "mariotte"
-    results = mariotte2025.reproduce(study, out)
+    watches = [Watch("collecting", 100), Watch("attributes", 100), Watch()]
+    for watch in watches[:2]:
+        with pytest.raises(KeyboardInterrupt):
+            mariotte2025.reproduce(study, out, progress=watch)
+    return out, mariotte2025.reproduce(study, out, progress=watches[2]), watches
+
+
+@pytest.fixture(scope="module")
+def finished(attempts):
+    out, results, _ = attempts
     return out, results, mariotte2025_report.write(results, out)
+
+
+def test_an_interrupted_study_goes_on_where_it_was_stopped(attempts):
+    _, _, (first, second, third) = attempts
+    assert first.seen == {"collecting": [(done, 150) for done in range(1, 101)]}
+    assert second.seen["collecting"][0] == (101, 150)
+    assert third.seen["attributes"] == [(0, 50)]  # nothing is collected anew but the second encoder's
+    assert [total for _, total in third.seen["collecting"]] == [150] * 150
 
 
 def test_layers_by_sparsity_for_every_encoder(finished, study):
