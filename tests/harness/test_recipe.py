@@ -5,8 +5,10 @@ import shutil
 import sys
 
 import pytest
+import torch
 
 from analysis.moves.fit import MovesConfig
+from analysis.moves.storage import load_moves
 from analysis.probes import FitConfig, load_probe
 from analysis.sae.learner import TrainConfig
 from generators.mini.codec import MiniCodec
@@ -80,5 +82,8 @@ def test_the_whole_recipe_at_tiny_size(tmp_path, monkeypatch, capsys):
         for probe in probes.values():
             assert (probe.info.source.hook_point, probe.info.times) == (point, times)
             assert (probe.info.encoder_sha256 == sae.sha256) == (point == "latents")
+    moves = load_moves(shipped.find_moves(*identity))
+    assert (moves.source.to_json(), moves.classed) == (sae.source.to_json(), "pitch")
+    assert moves.read(torch.zeros(2, codec.latent_channels)).isfinite().all()
     for weights in tmp_path.glob("shipped/**/*.safetensors"):
         assert hashlib.sha256(weights.read_bytes()).hexdigest() in (weights.parent / "SHA256SUMS").read_text()
