@@ -103,7 +103,7 @@ def _fetch_index(source: str) -> Path:
     except errors.EntryNotFoundError:
         reason = f"it holds no {INDEX}, so it is not in diffusers' layout"
     except errors.HFValidationError:
-        reason = "this is neither a folder nor a hub id of the form owner/name"
+        reason = "there is no such folder, and it is no hub id of the form owner/name"
     except errors.HfHubHTTPError as error:
         reason = f"the hub answered: {' '.join(str(error).split())[:200]}"
     raise CheckpointError(f"{source}: {reason}")

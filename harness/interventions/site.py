@@ -40,8 +40,8 @@ class Readers(ABC):
 
     @functools.cached_property
     def artifacts(self) -> Artifacts:
-        """What reads the latents. Raises ``InputError`` when no probes were given and nothing is shipped."""
-        if self.given is not None and self.given.probes:
+        """What reads the latents. Raises ``InputError`` when nothing was given for them and nothing is shipped."""
+        if self.given is not None and (self.given.sae is not None or self.given.probes):
             return self.given
         return require_shipped(self.source("latents", self.codec.latent_channels))
 

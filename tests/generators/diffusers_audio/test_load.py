@@ -58,7 +58,7 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
         load_pipeline(tmp_path, **ON_CPU)
     with pytest.raises(CheckpointError, match=r"no such folder.*hub cannot be reached"):
         load_pipeline("nobody/nothing", **ON_CPU)
-    with pytest.raises(CheckpointError, match="neither a folder nor a hub id"):
+    with pytest.raises(CheckpointError, match="no such folder, and it is no hub id"):
         load_pipeline("a/b/c", **ON_CPU)
 
 
