@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bootstrap import Interval
 from analysis.steering import Comparison, Target, dose_response, summarise
 from analysis.steering.effect import mean_over_runs
 from benchmarks.mini_quality import (
@@ -29,10 +28,9 @@ from benchmarks.mini_quality import (
     INSTRUMENT_WORDS,
     LEVEL_WORDS,
     TEMPLATES,
-    classifier,
-    describe,
     note_name,
 )
+from benchmarks.pages import insert
 from benchmarks.steering_runs import KeptRuns
 from benchmarks.timing import against, in_turns, report
 from generators.base import GenerationRequest
@@ -58,7 +56,6 @@ OCTAVES = (-0.5, -0.25, 0.25, 0.5)
 PAEK_STRENGTHS = (0.5, 1.0, 2.0, 4.0)
 """Multiples of the mean norm of a code; the best one counts."""
 LOUDNESS_MOVED_DB = 2.0
-BEGIN, END = "<!-- begin benchmark: written by benchmarks/steering.py -->", "<!-- end benchmark -->"
 
 
 @dataclass
@@ -69,49 +66,56 @@ class Bench:
     requests: list[GenerationRequest]
     runs: KeptRuns
     """What generates and measures."""
-    judge: Any = None
-    """Names the instrument of a sound; None to leave that out."""
+    judge: Future[Any] | None = None
+    """Will name the instrument of a sound; None to leave that out."""
     baselines: list[Outcome] = field(default_factory=list)
     made: dict[str, list[Outcome]] = field(default_factory=dict)
     """Arm -> its outcomes."""
-    instruments: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Arm and run -> instrument heard."""
+    instruments: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Arm -> run -> instrument heard, for arms that were listened to."""
 
     def __post_init__(self) -> None:
-        self.baselines = self.generate("baseline", (), heard=True)
+        self.baselines = self.generate("baseline", ())
         self.natural = natural_latents(self.baselines)
 
-    def generate(self, arm: str, edits: Sequence[Intervention], *, heard: bool = False) -> list[Outcome]:
-        """Generate every request under ``edits``, and note the instruments heard if wanted."""
+    def generate(self, arm: str, edits: Sequence[Intervention]) -> list[Outcome]:
+        """Generate every request under ``edits``."""
         started = time.perf_counter()
-        made = self.runs.outcomes(self.requests, edits)
-        if heard and self.judge is not None:
-            for outcome in made:
-                self.instruments[arm, outcome.run] = self.hear(outcome)
-        self.made[arm] = made
+        made = self.made[arm] = self.runs.outcomes(self.requests, edits)
         print(f"{arm}: {len(made)} runs in {time.perf_counter() - started:.0f} s", flush=True)
         return made
 
-    def hear(self, outcome: Outcome) -> str:
-        """Name the instrument of a decoded latent."""
-        import torch
+    def heard(self, arm: str, judge: Any) -> dict[str, str]:
+        """Name the instrument of every run of an arm."""
+        if arm not in self.instruments:
+            names = judge.predict(self.runs.descriptions(self.made[arm]))
+            self.instruments[arm] = {o.run: str(name) for o, name in zip(self.made[arm], names, strict=True)}
+        return self.instruments[arm]
 
-        with torch.inference_mode():
-            audio = self.generator.codec.decode(torch.from_numpy(outcome.latents)[None])[0, 0].numpy()
-        return str(self.judge.predict([describe(audio)])[0])
-
-    def compare(
-        self, arm: str, edits: Sequence[Intervention], target: Target, *, heard: bool = False
-    ) -> list[Comparison]:
+    def compare(self, arm: str, edits: Sequence[Intervention], target: Target) -> list[Comparison]:
         """Generate under ``edits`` and compare with the baselines."""
-        return compare_all(self.baselines, self.generate(arm, edits, heard=heard), target, self.natural)
+        return compare_all(self.baselines, self.generate(arm, edits), target, self.natural)
 
-    def same_instrument(self, arm: str, comparisons: Sequence[Comparison]) -> Interval | None:
-        """Share of runs whose instrument is still heard as the baseline's."""
+    def same_instrument(self, comparisons: Sequence[Comparison]) -> dict[str, Any] | None:
+        """Share of runs of the pitch arms whose instrument is still heard as the baseline's."""
         if self.judge is None:
             return None
-        heard = self.instruments
-        return mean_over_runs(comparisons, lambda c: heard[arm, c.run] == heard["baseline", c.run])
+        judge = self.judge.result()
+        before, now = (
+            self.heard("baseline", judge),
+            {change: self.heard(pitch_arm(change), judge) for change in SEMITONES},
+        )
+
+        def same(comparison: Comparison) -> bool:
+            change = comparison.target and comparison.target.change
+            return now[round(change or 0)][comparison.run] == before[comparison.run]
+
+        return _share(comparisons, same)
+
+
+def pitch_arm(change: int) -> str:
+    """Name the arm of a change of pitch."""
+    return f"pitch {change:+d}"
 
 
 def requests_of(count: int, notes: tuple[int, int]) -> list[GenerationRequest]:
@@ -138,20 +142,17 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
     """Success, loudness and instrument over all changes; the control at two of them."""
     found: list[Comparison] = []
     by_change = {}
-    kept = []
     for change in SEMITONES:
-        arm = f"pitch {change:+d}"
+        arm = pitch_arm(change)
         edits = [SetProperty("pitch", change=float(change))]
-        comparisons = bench.compare(arm, edits, Target("pitch", change=change), heard=True)
+        comparisons = bench.compare(arm, edits, Target("pitch", change=change))
         found += comparisons
-        kept.append(bench.same_instrument(arm, [c for c in comparisons if c.eligible]))
         by_change[change] = float(summarise(comparisons).reached.value)
     control: list[Comparison] = []
     for change in CONTROLLED:
-        at_random = control_of([SetProperty("pitch", change=float(change))], bench.made[f"pitch {change:+d}"])
+        at_random = control_of([SetProperty("pitch", change=float(change))], bench.made[pitch_arm(change)])
         control += bench.compare(f"control {change:+d}", at_random, Target("pitch", change=change))
     eligible = [c for c in found if c.eligible]
-    same = [float(share.value) for share in kept if share is not None]
     return {
         "runs": len(bench.requests),
         "eligible": len({c.run for c in eligible}),
@@ -160,7 +161,7 @@ def pitch_figures(bench: Bench) -> dict[str, Any]:
         "loudness_moved_less_than_2_db": _share(eligible, lambda c: abs(c.change["loudness"]) < LOUDNESS_MOVED_DB),
         "mean_loudness_change_db": mean_over_runs(eligible, lambda c: c.change["loudness"]).to_json(),
         "mean_centroid_change_octaves": mean_over_runs(eligible, lambda c: c.change["timbre"]).to_json(),
-        "instrument_kept": float(np.mean(same)) if same else None,
+        "instrument_kept": bench.same_instrument(eligible),
         "control_reached": summarise(control).reached.to_json(),
         "steered": summarise(found).to_json(),
         "control": summarise(control).to_json(),
@@ -240,19 +241,20 @@ def markdown(result: dict[str, Any]) -> str:
         for arm in ("ours", "paek")
     }
     reached = [_ends(paek[arm]["reached"]) for arm in ("ours", "paek")]
-    level, centroid = (found["spearman"]["value"] for found in (loudness["lufs"], timbre["response"]))
+    ranks = (found["spearman"] for found in (loudness["lufs"], timbre["response"]))
+    level, centroid = (f"{rank['value']:.2f} [{rank['low']:.2f}, {rank['high']:.2f}]" for rank in ranks)
     rows = [
         ("pitch ±1 to ±5 semitones, within 50 cents of the target", "≥ 80 %", _ends(pitch["reached"])),
-        ("- loudness moved by less than 2 dB", "≥ 80 %", _percent(pitch["loudness_moved_less_than_2_db"]["value"])),
-        ("- heard as the same instrument", "≥ 80 %", _percent(pitch["instrument_kept"])),
+        ("- loudness moved by less than 2 dB", "≥ 80 %", _ends(pitch["loudness_moved_less_than_2_db"])),
+        ("- heard as the same instrument", "≥ 80 %", _ends(pitch["instrument_kept"])),
         ("- random edits of the same size on target", "< 10 %", _ends(pitch["control_reached"])),
-        ("loudness ±6 dB: rank correlation of dose and LUFS", "≥ 0.95", f"{level:.2f}"),
-        ("- pitch kept within 50 cents", "≥ 90 %", _percent(loudness["pitch_kept"]["value"])),
-        ("timbre ±0.5 octaves: rank correlation of dose and centroid", "≥ 0.9", f"{centroid:.2f}"),
-        ("- pitch kept within 50 cents", "≥ 85 %", _percent(timbre["pitch_kept"]["value"])),
+        ("loudness ±6 dB: rank correlation of dose and LUFS", "≥ 0.95", level),
+        ("- pitch kept within 50 cents", "≥ 90 %", _ends(loudness["pitch_kept"])),
+        ("timbre ±0.5 octaves: rank correlation of dose and centroid", "≥ 0.9", centroid),
+        ("- pitch kept within 50 cents", "≥ 85 %", _ends(timbre["pitch_kept"])),
         ("pitch ±3, ours against Paek's: on target", "higher", " against ".join(reached)),
         ("- leakage in spreads between runs", "not higher", f"{leak['ours']} against {leak['paek']}"),
-        ("time an edit adds to a generation", "< 10 %", _percent(cost)),
+        ("time an edit adds to a generation", "< 10 %", f"{cost:.0%}"),
     ]  # fmt: skip
     head = [
         f"`mini` with weights `{result['weights_sha256'][:12]}`, {pitch['runs']} prompts and seeds, "
@@ -270,13 +272,6 @@ def others(effect: dict[str, Any]) -> list[dict[str, Any]]:
     return [part for name, part in effect["leakage"].items() if name != "pitch"]
 
 
-def insert(page: Path, table: str) -> None:
-    """Put the table between its marks in a page."""
-    text = page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
-
-
 def _share(comparisons: Sequence[Comparison], value: Callable[[Comparison], bool]) -> dict[str, Any]:
     return mean_over_runs(comparisons, lambda c: float(value(c))).to_json()
 
@@ -292,11 +287,9 @@ def _mean_code_norm(bench: Bench) -> float:
     return float(sae.encode(frames).detach().norm(dim=-1).mean())
 
 
-def _percent(share: float | None) -> str:
-    return "not judged" if share is None else f"{share:.0%}"
-
-
-def _ends(record: dict[str, Any]) -> str:
+def _ends(record: dict[str, Any] | None) -> str:
+    if record is None:
+        return "not judged"
     return f"{record['value']:.0%} [{record['low']:.0%}, {record['high']:.0%}]"
 
 
@@ -313,8 +306,8 @@ def main() -> None:
     small = arguments.small
     count = arguments.runs or (4 if small else 24)
     generator = MiniGenerator.from_pretrained()
-    judge = None if small else classifier(generator, 300)[0]
     with KeptRuns(arguments.work, arguments.workers) as runs:
+        judge = None if small else runs.classifier(300)
         bench = Bench(generator, requests_of(count, (1, 3)), runs, judge)
         result = {
             "weights_sha256": generator.weights_sha256,
@@ -328,7 +321,7 @@ def main() -> None:
     report(result, arguments.out)
     print(markdown(result))
     if arguments.docs:
-        insert(arguments.docs, markdown(result))
+        insert(arguments.docs, "benchmarks/steering.py", markdown(result))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,14 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from analysis.steering import ClipMeasures
+from benchmarks.mini_quality import classifier, describe
 from generators.base import GenerationRequest
 from generators.mini.generator import MiniGenerator
 from harness import shipped
@@ -25,6 +28,7 @@ from harness.interventions import to_json
 from harness.interventions.base import Intervention
 from harness.steering.outcome import Outcome, generate_outcomes
 
+Array = NDArray[np.float32]
 TRACK = "track_"
 """Before the name of a property's track in a file."""
 
@@ -57,10 +61,27 @@ class KeptRuns:
         """Generate and measure every request."""
         return [pending.result() for pending in [self.submit(request, edits) for request in requests]]
 
+    def classifier(self, clips: int) -> Future[Any]:
+        """Fit the classifier of instruments on renders, in one of the processes."""
+        return self._pool.submit(_classifier, clips)
+
+    def descriptions(self, outcomes: Sequence[Outcome]) -> list[Array]:
+        """Decode every outcome and describe its sound for the classifier."""
+        return [pending.result() for pending in [self._pool.submit(_description, o.latents) for o in outcomes]]
+
 
 @functools.cache
 def _generator() -> MiniGenerator:
     return MiniGenerator.from_pretrained()
+
+
+def _classifier(clips: int) -> Any:
+    return classifier(_generator(), clips)[0]
+
+
+def _description(latents: Array) -> Array:
+    with torch.inference_mode():
+        return describe(_generator().codec.decode(torch.from_numpy(latents)[None])[0, 0].numpy())
 
 
 def _outcome(folder: Path, request: GenerationRequest, edits: Sequence[Intervention]) -> Outcome:
