@@ -10,16 +10,18 @@ wall-clock times do not.
 
 Raw pitch accuracy: share of voiced frames within 50 cents of the truth, whether called voiced or not. Octave errors:
 share of voiced frames wrong by octaves. Voicing recall and false alarm: share of voiced and of silent frames called
-voiced. The rendered notes are played by FluidR3 GM; without fluidsynth and that sound font they are left out.
+voiced. The rendered notes are played by FluidR3 GM; without fluidsynth and that sound font they are left out. The
+table that is printed last is the one in docs/methods.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -134,6 +136,23 @@ def main() -> None:
         "rendered instruments": summary([row for row in rows if row["condition"] == "rendered"], "clip"),
     }
     report(result, options.out)
+    print(table(result))
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Markdown: accuracy, and voicing recall / false alarm in per cent, of every tracker in every condition."""
+    names = list(result["frames_per_cpu_second"])
+    lines = [f"| condition | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for condition, trackers in result["conditions"].items():
+        cells = []
+        for found in (trackers[name] for name in names):
+            accuracy, recall, false_alarm = (found[m] for m in ("accuracy", "voicing_recall", "voicing_false_alarm"))
+            cells.append(f"{accuracy:.3f} ({100 * recall:.0f} / {100 * false_alarm:.0f})")
+        lines.append(f"| {condition} | {' | '.join(cells)} |")
+    for what, form in (("frames_per_cpu_second", ","), ("speed_over_pyin", ".1f")):
+        cells = [format(result[what][name], form) for name in names]
+        lines.append(f"| {what.replace('_', ' ')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def summary(rows: list[dict[str, object]], key: str) -> dict[str, dict[str, dict[str, float | None]]]:
