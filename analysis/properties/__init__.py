@@ -30,7 +30,7 @@ def load(name: str) -> Property:
     """Import and build the property called ``name`` with its defaults. Raises ``ValueError`` that lists the names."""
     if name not in PROPERTIES:
         near = difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(f"unknown property {name!r}{hint} Known: {', '.join(sorted(PROPERTIES))}")
     built: Property = pkgutil.resolve_name(PROPERTIES[name])()
     return built

@@ -74,7 +74,7 @@ def check_audio(audio: npt.NDArray[np.floating], dimensions: str) -> Array:
 
 def mono(audio: Array) -> Array:
     """Mean over channels of ``[B, channels, N]``: ``[B, N]``."""
-    return np.asarray(np.einsum("bcn->bn", audio) / np.float32(audio.shape[1]))
+    return audio[:, 0] if audio.shape[1] == 1 else np.asarray(audio.mean(axis=1))
 
 
 def per_frame(

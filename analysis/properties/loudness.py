@@ -48,11 +48,10 @@ def level_db(audio: Array, grid: FrameGrid, window_s: float) -> Array:
     length = max(grid.hop_samples, window_s * grid.sample_rate_hz)
     bounds = np.clip(grid.bounds(length), 0, grid.samples)
     edges, places = np.unique(bounds, return_inverse=True)
-    power = np.einsum("bcn,bcn->bn", audio, audio)[:, : edges[-1]] / np.float32(audio.shape[1])
-    energy = np.add.reduceat(power, edges[:-1], axis=1, dtype=np.float64).cumsum(axis=1)
+    squares = np.einsum("bcn,bcn->bn", audio, audio)[:, : edges[-1]]
+    energy = np.pad(np.add.reduceat(squares, edges[:-1], axis=1, dtype=np.float64).cumsum(axis=1), ((0, 0), (1, 0)))
     (before, upto), samples = places.reshape(bounds.shape), np.maximum(bounds[1] - bounds[0], 1)
-    energy = np.pad(energy, ((0, 0), (1, 0)))
-    mean = (energy[:, upto] - energy[:, before]) / samples
+    mean = (energy[:, upto] - energy[:, before]) / (samples * audio.shape[1])
     return np.asarray(10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10))), np.float32)
 
 
