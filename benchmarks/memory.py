@@ -1,17 +1,23 @@
-"""Peak memory of a traced generation, against the number of steps and the length of the clip.
+"""Peak memory of a traced generation, against the number of steps and the length of the clip. Linux only.
 
     python -m benchmarks.memory [--steps 16 64 256] [--frames 256 2048 6136]
 
-Every case runs in a process of its own; "tracing" is the difference to the same case untraced. Steps are long and cheap
-(a narrow network), so that records wait in memory if anything lets them. Hidden states of every block are recorded;
-2048 and 6136 frames are DiffRhythm's songs of 95 and 285 s.
+Every case runs in a process of its own; counted is the peak beyond what the process held before, after a short traced
+run that loads all code. "tracing" is the difference to the same case untraced. The network does next to
+nothing (see ``idle.py``), for two reasons: a real codec needs gigabytes and minutes for a long song, which hides what
+tracing holds; and steps that take no time fill the queue of what waits to be written as far as it goes. Hidden states
+of every block are recorded; 2048 and 6136 frames are DiffRhythm's songs of 95 and 285 s.
+
+glibc is told to give large pieces back when they are freed, which it else may put off.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
-import resource
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,58 +33,64 @@ WIDTH = 64
 
 
 def one_case(steps: int, frames: int, traced: bool, folder: Path) -> int:
-    """Generate once in this process; return its peak resident memory in bytes."""
+    """Generate in this process; return in bytes by how much that raised its resident memory at most."""
     import torch
 
+    from benchmarks.idle import IdleGenerator
+    from benchmarks.trace_subjects import traced as trace
     from generators.base import GenerationRequest
-    from generators.diffrhythm import DiffRhythmGenerator
     from generators.mini.codec import MiniCodec
-    from harness.tracing import Tracer
+    from generators.requests import RequestRules
 
     torch.set_num_threads(1)
-    sizes = {"dim": WIDTH, "depth": BLOCKS, "ff_mult": 1, "heads": 2, "text_dim": 64, "cond_dim": 64, "conv_layers": 0}
-    config = {**sizes, "max_frames": 6200}
-    generator = DiffRhythmGenerator.random({**config, "text_num_embeds": 8}, MiniCodec.from_pretrained(), seed=0)
-    seconds = (frames - 0.5) / generator.codec.frame_rate_hz
-    request = GenerationRequest("", duration_s=seconds, num_inference_steps=steps)
+    codec = MiniCodec.from_pretrained()
+    seconds = (frames - 0.5) / codec.frame_rate_hz
+    rules = RequestRules(seconds, num_inference_steps=steps, guidance_scale=1.0, max_duration_s=seconds)
+    generator, request = IdleGenerator(codec, rules, BLOCKS, WIDTH), GenerationRequest("")
+    trace(generator, GenerationRequest("", duration_s=1.0, num_inference_steps=2), folder / "short.h5", HIDDEN)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = memory_bytes("VmRSS")
     if traced:
-        with Tracer(generator, [request], [folder / "trace.h5"], hidden=HIDDEN, hidden_dtype="float32") as tracer:
-            tracer.finish(generator.generate_batch([request], [tracer]))
+        trace(generator, request, folder / "trace.h5", HIDDEN)
     else:
         generator.generate(request)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return memory_bytes("VmHWM") - before
+
+
+def memory_bytes(name: str) -> int:
+    """Read resident memory (``VmRSS``) or its peak (``VmHWM``) of this process."""
+    (kilobytes,) = re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) * 1024
 
 
 def peak_bytes(steps: int, frames: int, traced: bool, folder: Path) -> int:
     """Run one case in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.memory", "--case", str(steps), str(frames), str(int(traced))]
-    done = subprocess.run([*command, "--folder", str(folder)], cwd=ROOT, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+    done = subprocess.run(
+        [*command, "--folder", str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     return int(json.loads(done.stdout.splitlines()[-1]))
 
 
-def table(cases: list[tuple[int, int]], parent: Path | None) -> list[dict[str, Any]]:
-    """Measure (steps, frames) pairs."""
-    rows = []
-    for steps, frames in cases:
-        with tempfile.TemporaryDirectory(dir=parent) as name:
-            folder = Path(name)
-            untraced = peak_bytes(steps, frames, False, folder)
-            traced = peak_bytes(steps, frames, True, folder)
-            size = (folder / "trace.h5").stat().st_size
-        hidden_state = frames * WIDTH * 4
-        megabytes = {
-            "untraced": untraced,
-            "traced": traced,
-            "tracing": traced - untraced,
-            "one_hidden_state": hidden_state,
-            "all_hidden_states_of_a_step": hidden_state * BLOCKS * 2,
-            "trace_file": size,
-        }
-        rows.append(
-            {"steps": steps, "frames": frames, **{f"{name}_mb": round(n / 1e6, 1) for name, n in megabytes.items()}}
-        )
-    return rows
+@functools.cache
+def row(steps: int, frames: int, parent: Path | None) -> dict[str, Any]:
+    """Measure one number of steps and frames."""
+    with tempfile.TemporaryDirectory(dir=parent) as name:
+        folder = Path(name)
+        untraced = peak_bytes(steps, frames, False, folder)
+        traced = peak_bytes(steps, frames, True, folder)
+        size = (folder / "trace.h5").stat().st_size
+    hidden_state = frames * WIDTH * 4
+    megabytes = {
+        "untraced": untraced,
+        "traced": traced,
+        "tracing": traced - untraced,
+        "one_hidden_state": hidden_state,
+        "all_hidden_states_of_a_step": hidden_state * BLOCKS * 2,
+        "trace_file": size,
+    }
+    return {"steps": steps, "frames": frames, **{f"{name}_mb": round(n / 1e6, 1) for name, n in megabytes.items()}}
 
 
 def main() -> None:
@@ -94,10 +106,10 @@ def main() -> None:
         steps, frames, traced = arguments.case
         print(one_case(steps, frames, bool(traced), arguments.folder))
         return
-    middle = arguments.frames[len(arguments.frames) // 2]
+    few, middle = arguments.steps[0], arguments.frames[len(arguments.frames) // 2]
     result = {
-        "against_steps": table([(steps, middle) for steps in arguments.steps], arguments.folder),
-        "against_frames": table([(arguments.steps[0], frames) for frames in arguments.frames], arguments.folder),
+        "against_steps": [row(steps, middle, arguments.folder) for steps in arguments.steps],
+        "against_frames": [row(few, frames, arguments.folder) for frames in arguments.frames],
     }
     report(result, arguments.out)
 
