@@ -173,7 +173,8 @@ class SAE(nn.Module, ABC):
         """Raise ``SourceError`` unless this SAE was trained for tensors of ``source``."""
         if self.source is None:
             raise SourceError(
-                f"{self.name} does not say what it was trained on; load it with source=Source(...) to vouch for it"
+                f"{self.name} does not say what it was trained on; import it again with --dataset, or load it with "
+                "source=Source(...) to vouch for it"
             )
         self.source.require(source, self.name)
 

@@ -50,7 +50,7 @@ class SAEConfig:
         """Raise ``SAEError`` unless exactly the settings an architecture works with are given."""
         given = {name for name in ("k", "sparsity", "prefixes") if getattr(self, name) is not None}
         if missing := sorted(set(needed) - given):
-            raise SAEError(f"{self.architecture} needs {missing[0]}; pass {missing[0]}=...")
+            raise SAEError(f"{self.architecture} needs {missing[0]}; give {missing[0]}=... (--{missing[0]})")
         if extra := sorted(given - set(needed) - set(optional)):
             raise SAEError(f"{self.architecture} has no {extra[0]}; leave it out (got {getattr(self, extra[0])})")
 

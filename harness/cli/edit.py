@@ -65,6 +65,8 @@ def command(
         raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     from harness.files import check_output_file
 
+    if out.suffix.lower() != ".wav":
+        raise click.UsageError(f"--out {out}: a WAV file is written; give a name that ends in .wav")
     check_output_file(out, force=force)
     wanted = _parse(changes)
 

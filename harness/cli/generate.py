@@ -124,6 +124,8 @@ def command(
         raise click.UsageError("no prompt was given; give --prompt or --prompts")
     if trace is False and (report or hidden):
         raise click.UsageError("--report and --hidden need the trace; leave --no-trace out")
+    if not hidden and (hidden_every, hidden_stride, hidden_dtype) != (1, 1, "float16"):
+        raise click.UsageError("--hidden-every, --hidden-stride and --hidden-dtype say how; give --hidden PATTERN too")
     if open_report and not report:
         raise click.UsageError("--open needs --report")
     chosen = steering.parsed()

@@ -99,7 +99,9 @@ _OPTIONS = (
         metavar="AUDIO",
         help="Recording of 10 s or more to take the style from, instead of the prompt.",
     ),
-    click.option("--sway", type=FiniteRange(), metavar="X", help="Bend the time grid; -1 packs steps near the noise."),
+    click.option(
+        "--sway", type=FiniteRange(-1, 1), metavar="X", help="Bend the time grid; -1 packs steps near the noise."
+    ),
 )
 
 

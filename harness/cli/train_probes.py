@@ -46,7 +46,12 @@ if TYPE_CHECKING:
 )
 @click.option("--balanced", is_flag=True, help="Give every class the same weight.")
 @click.option(
-    "--l2", type=FiniteRange(min=0, min_open=True), default=1e-4, show_default=True, help="Penalty on squared weights."
+    "--l2",
+    type=FiniteRange(min=0, min_open=True),
+    default=1e-4,
+    show_default=True,
+    metavar="X",
+    help="Penalty on squared weights.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of controls and noise."

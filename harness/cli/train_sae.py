@@ -39,7 +39,9 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
 @click.argument("data", metavar="DATA.h5", type=click.Path(path_type=Path))
 @click.option("--arch", default="topk", show_default=True, metavar="NAME", help="Architecture; see 'harness list'.")
 @click.option("--width", type=click.IntRange(1), default=2048, show_default=True, metavar="N", help="Features.")
-@click.option("--k", type=click.IntRange(1), metavar="N", help="Active features a row (topk and others).")
+@click.option(
+    "--k", type=click.IntRange(1), metavar="N", help="Active features a row (topk and others).  [default: 32 for topk]"
+)
 @click.option("--sparsity", type=FiniteRange(min=0), metavar="X", help="Weight of the sparsity term (standard, rms).")
 @click.option(
     "--grid",
@@ -51,7 +53,12 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, metavar="N", help="Batches.")
 @click.option("--batch-size", type=click.IntRange(1), default=4096, show_default=True, metavar="N", help="Rows each.")
 @click.option(
-    "--learning-rate", type=FiniteRange(min=0, min_open=True), default=3e-3, show_default=True, help="Peak of Adam's."
+    "--learning-rate",
+    type=FiniteRange(min=0, min_open=True),
+    default=3e-3,
+    show_default=True,
+    metavar="X",
+    help="Peak of Adam's.",
 )
 @click.option(
     "--precision", type=click.Choice(["float32", "bf16"]), default="float32", show_default=True, help="Of products."
@@ -96,6 +103,8 @@ def command(
     from harness.models import check_device
 
     check_device(device)
+    if (arch, k) == ("topk", None) and not grid.keys() & {"arch", "k"}:
+        k = 32
     settings: dict[str, list[Any]] = {"arch": [arch], "width": [width], "k": [k], "sparsity": [sparsity], **grid}
     with open_dataset(data) as dataset, progress_bar() as show:
         configs = saes.grid(

@@ -74,11 +74,17 @@ def find_audio(paths: Sequence[Path]) -> list[AudioFile]:
 def read_whole(path: Path) -> tuple[np.ndarray, int]:
     """Read a file as float32 ``[channels, N]`` and its rate. Raises ``InputError`` when it cannot be used."""
     parts: list[np.ndarray] = []
-    for clip in AudioFile(path).clips(LONGEST_S):
-        parts, sample_rate_hz = list(clip.segments), clip.sample_rate_hz
+    try:
+        for clip in AudioFile(path).clips(LONGEST_S):
+            parts, sample_rate_hz = list(clip.segments), clip.sample_rate_hz
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     if not parts:
         raise InputError(f"{path} holds no samples")
-    return np.concatenate(parts, axis=1), sample_rate_hz
+    audio = np.concatenate(parts, axis=1)
+    if not np.isfinite(audio).all():
+        raise InputError(f"{path} holds NaN or infinite samples; repair it first")
+    return audio, sample_rate_hz
 
 
 def _segments(file: soundfile.SoundFile, length: int) -> Iterator[np.ndarray]:

@@ -122,7 +122,7 @@ def read_artifacts(source: Source, probes: Path, sae: Path | None = None) -> Art
     if not probes.is_dir():
         raise InputError(f"{probes} is not a folder; give the one that 'harness train-probes' wrote")
     paths = [path.with_suffix(".json") for path in sorted(probes.rglob("*.safetensors"))]
-    if not paths:
+    if not any(path.is_file() for path in paths):
         raise InputError(
             f"{probes} holds no probes (NAME.json with NAME.safetensors); 'harness train-probes' writes them"
         )
@@ -184,7 +184,7 @@ def _load_sae(source: Source, folder: Path) -> SAE:
         for view in VIEWS:
             sae.require(replace(source, hook_point=view))
     except (SAEError, SourceError) as error:
-        raise InputError(f"{folder}: {error}") from error
+        raise InputError(_about(folder, error)) from error
     return sae
 
 
@@ -197,8 +197,14 @@ def _load_probe(source: Source, path: Path, sae: SAE | None) -> Probe:
         reads_features = probe.info.encoder_sha256 is not None
         probe.require(given, sae.sha256 if reads_features and sae is not None else None)
     except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(_about(path, error)) from error
     return probe
+
+
+def _about(path: Path, error: Exception) -> str:
+    """Name ``path`` before a message that does not begin with it."""
+    message = str(error)
+    return message if message.startswith(str(path)) else f"{path}: {message}"
 
 
 def _require_latents(source: Source | None) -> None:

@@ -120,10 +120,13 @@ def fit_probes(
     With an SAE its features are read, and beside them the raw vectors and a random dictionary of the same size are
     scored. ``classes`` gives properties the classes of other probes, which decoding several views together needs; else
     they are fitted on the training files. Raises ``SourceError`` for an SAE of another codec, model or width,
-    ``InputError`` for a property without classes or labels, ``ValueError`` when a split has no labelled frames.
+    ``InputError`` for a property without classes or labels and for a split without files, ``ValueError`` when one has
+    no labelled frames.
     """
     if sae is not None:
         sae.require(frames.source)
+    for split in ("train", "test"):
+        dataset.rows(split)  # refuses an empty one by name
     tasks = [task_of(dataset, frames, name, (classes or {}).get(name)) for name in names]
     features = {t: encode(sae, vectors) for t, vectors in frames.vectors.items()}
     last = max(features)
@@ -151,7 +154,10 @@ def task_of(dataset: Dataset, frames: Frames, name: str, bins: Bins | None = Non
     """
     if name in dataset.classes:
         return _class_task(dataset, frames, name)
-    loaded = properties.load(name)
+    try:
+        loaded = properties.load(name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
     if loaded.dimensions is not None:
         raise InputError(f"{name} has {loaded.dimensions} values a frame; probes read properties of one, such as pitch")
     values, split = dataset.labels(name)[frames.rows], dataset.split[frames.rows]

@@ -35,6 +35,7 @@ BAD_ARGUMENTS = {
     "setting without =": (["--prompt", "C4", "--set", "wobble"], 2, "key=value"),
     "setting given twice": (["--prompt", "C4", "--set", "a=1", "--set", "a=2"], 2, "twice"),
     "report without trace": (["--prompt", "C4", "--report", "--no-trace"], 2, "--no-trace"),
+    "hidden settings without hidden": (["--prompt", "C4", "--hidden-every", "2"], 2, "give --hidden PATTERN"),
     "open without report": (["--prompt", "C4", "--open"], 2, "--report"),
     "batch of none": (["--prompt", "C4", "--batch-size", "0"], 2, "--batch-size"),
     "unknown option": (["--prompt", "C4", "--stesp", "4"], 2, "--steps"),

@@ -44,6 +44,14 @@ def test_from_audio_to_probes(invoke, folder, tmp_path):
     assert trained["held_out"]["l0"] <= 4
     assert "fvu" in result.stderr
 
+    result = invoke(
+        "train-sae", data, "--width", "64", "--steps", "1", "--clips", "0", "--out", tmp_path / "k", "--json"
+    )
+    assert json.loads(result.stdout)["saes"][0]["config"]["k"] == 32
+
+    result = invoke("train-probes", data, "--properties", "smell", "--out", tmp_path / "none")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: unknown property 'smell'. Known: ")
     result = invoke("train-probes", data, "--sae", sae, "--properties", "loudness", "--out", probes, "--json")
     assert result.exit_code == 0, result.stderr
     (probe,) = json.loads(result.stdout)["probes"]
@@ -64,6 +72,14 @@ def test_from_audio_to_probes(invoke, folder, tmp_path):
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["config"]["d_sae"] == 32
         assert (ours / "cfg.json").is_file()
+
+
+def test_too_few_files_are_named_as_the_fault(invoke, folder, tmp_path):
+    data = tmp_path / "set.h5"
+    assert build(invoke, folder / "0.wav", data).exit_code == 0
+    result = invoke("train-probes", data, "--out", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "files (1 files in all); add files" in result.stderr
 
 
 def test_strict_names_the_file(invoke, folder, tmp_path):

@@ -89,6 +89,13 @@ def test_artifacts_of_another_codec_are_refused(generate, invoke, fitted, tmp_pa
     assert str(fitted.sae) in result.stderr
 
 
+def test_a_folder_of_something_else_is_named_once(generate, invoke, fitted, tmp_path):
+    assert generate("--prompt", "A4", "--trace").exit_code == 0
+    assert_fails(invoke("decode", tmp_path / "run", "--probes", fitted.sae), 2, f"error: {fitted.sae} holds no probes")
+    wrong = invoke("decode", tmp_path / "run", "--probes", fitted.probes, "--sae", fitted.probes)
+    assert_fails(wrong, 2, f"error: {fitted.probes}/cfg.json is missing")
+
+
 def test_bad_arguments(invoke, tmp_path):
     assert_fails(invoke("decode"), 2, "RUN...")
     assert_fails(invoke("decode", tmp_path / "none"), 2, "does not exist")

@@ -67,6 +67,24 @@ def test_misuse(args: tuple[str, ...], message: str, invoke: Invoke, recording: 
     assert not (tmp_path / "out.wav").exists()
 
 
+def test_a_bad_recording_is_named(invoke: Invoke, recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.wav").write_bytes(recording.read_bytes()[:20000])
+    (tmp_path / "text.wav").write_text("no audio")
+    soundfile.write(tmp_path / "nan.wav", np.full(22050, np.nan), 22050, subtype="FLOAT")
+    for name, fault in {"cut": "it is truncated", "text": "it cannot be read as audio", "nan": "holds NaN"}.items():
+        path = tmp_path / f"{name}.wav"
+        result = invoke("edit", path, "--set", "pitch=+3st", "-o", tmp_path / "out.wav")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"error: {path}")
+        assert fault in result.stderr
+
+
+def test_another_format_is_refused(invoke: Invoke, recording: Path, tmp_path: Path) -> None:
+    result = invoke("edit", recording, "--set", "pitch=+3st", "-o", tmp_path / "out.mp3")
+    assert result.exit_code == 2
+    assert "ends in .wav" in result.stderr
+
+
 def test_silence(invoke: Invoke, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros(22050), 22050)
     result = invoke("edit", tmp_path / "silence.wav", "--set", "pitch=+3st", "-o", tmp_path / "out.wav")

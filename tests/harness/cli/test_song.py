@@ -81,7 +81,7 @@ def test_an_edit(sing, tmp_path):
         (("--lyrics", "nowhere.lrc"), "nowhere.lrc"),
         (("--lyrics", "/dev/null"), "no line of the lyrics can be sung: they are empty"),
         (("--lyrics-form", "ids"), "are about --lyrics"),
-        (("--sway", "-9"), "makes the time run backwards"),
+        (("--sway", "-9"), "not in the range -1<=x<=1"),
         (("--sway", "nan"), "not a finite number"),
         (("--batch", "0"), "0 is not in the range"),
         (("--batch", "2", "--seed", str(2**63 - 1)), "leaves no room for 2 seeds"),
