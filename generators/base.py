@@ -176,6 +176,14 @@ class Generator(ABC):
         """Count the floating-point operations of all network calls for a request; None where nobody has counted."""
         return None
 
+    def rehearse(self, frames: int) -> Mapping[str, Tensor]:
+        """Foresee what modules of the denoiser return in a call on one song of ``frames`` frames, by their paths.
+
+        The tensors are on device ``meta``: they have a shape and a type, but no values. Modules of which nothing can be
+        told before they run are missing, which here are all.
+        """
+        return {}
+
     def hook_points(self) -> tuple[str, ...]:
         """Names at which hooks can be attached: the sampler's own three, then every module path of the denoiser."""
         modules = tuple(name for name, _ in self.denoiser.named_modules() if name)

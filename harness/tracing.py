@@ -106,7 +106,7 @@ class Tracer:
         for path in self._paths:
             if path.exists() and not self._force:
                 raise ExistsError(f"{path} is already there; give another place, or --force to replace it")
-        self._check_room(self._layout(torch.float32))
+        self._check_room(self._layout(torch.float32, self._foreseen()))
         self._started_s = time.perf_counter()
         return self
 
@@ -218,6 +218,13 @@ class Tracer:
         self._recording = Recording(self._paths, layout, self._metadata(value), force=self._force)
         for state in self._first.drain() if self._first is not None else ():
             self._recording.submit(state)
+
+    def _foreseen(self) -> dict[str, Tensor]:
+        """Hidden states as they will be, without values, where the generator can tell before the first call."""
+        outputs = self._generator.rehearse(self._plan.frames) if self.wanted_modules else {}
+        thinned = {name: self._capture.thin(outputs[name], 1) for name in outputs if name in self.wanted_modules}
+        dtype = HIDDEN_DTYPES[self._capture.dtype]
+        return {name: output.to(dtype) for name, output in thinned.items() if output is not None}
 
     def _layout(self, dtype: torch.dtype, outputs: Mapping[str, Tensor] | None = None) -> Layout:
         plan, codec = self._plan, self._generator.codec

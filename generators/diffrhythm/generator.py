@@ -30,6 +30,7 @@ from generators.diffrhythm.load import load_transformer
 from generators.diffrhythm.lyrics.tokens import Placement
 from generators.diffrhythm.muq_process import MuqStyle
 from generators.diffrhythm.original import load_original
+from generators.diffrhythm.rehearsal import outputs
 from generators.diffrhythm.request import OPTIONS, check_options, place_lyrics, token_row
 from generators.diffrhythm.sampling import MIN_GUIDANCE, sample
 from generators.diffrhythm.style import (
@@ -264,6 +265,10 @@ class DiffRhythmGenerator(Generator):
         """Count the floating-point operations of all network calls for a request."""
         plan = self.plan(request)
         return (len(plan.times) - 1) * len(plan.branches) * call_flops(self.denoiser.config, plan.frames)
+
+    def rehearse(self, frames: int) -> Mapping[str, Tensor]:
+        """Foresee what every module returns in a call, see ``Generator.rehearse``."""
+        return outputs(self.denoiser, frames)
 
     def generate_batch(self, requests: Sequence[GenerationRequest], hooks: Sequence[StepHook] = ()) -> list[Generation]:
         """Generate requests that share one plan; hooks see the whole batch."""

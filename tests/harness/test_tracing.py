@@ -15,6 +15,8 @@ from torch import Tensor
 import harness.tracing
 from generators.base import Generation, GenerationRequest, HookPoint, StepHook
 from generators.closed_form import ClosedFormGenerator
+from generators.codecs.closed_form import ClosedFormCodec
+from generators.diffrhythm import DiffRhythmGenerator
 from generators.sampling import euler_sample
 from generators.testing import Edit, Recorder
 from harness import open_trace
@@ -22,6 +24,7 @@ from harness.errors import ExistsError, InputError, StorageError, TraceError
 from harness.tracing import Tracer
 
 STEPS = 6
+SMALL = {"dim": 32, "depth": 2, "heads": 4, "text_dim": 8, "cond_dim": 8, "conv_layers": 1, "text_num_embeds": 9}
 REQUESTS = [
     GenerationRequest("C4 loud", seed=seed, num_inference_steps=STEPS, guidance_scale=1.5, duration_s=0.4)
     for seed in (1, 2)
@@ -216,6 +219,19 @@ def test_very_large_traces_need_a_yes(
     with pytest.raises(InputError, match=r"would take 0\.\d+ GiB; record fewer modules"):
         trace(generator, paths, force=True, hidden=["*"], hidden_dtype="float32")
     trace(generator, paths, force=True, yes=True, hidden=["*"], hidden_dtype="float32")
+
+
+def test_large_hidden_states_are_refused_before_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = DiffRhythmGenerator.random(SMALL, ClosedFormCodec(), seed=1)
+    request = GenerationRequest("", num_inference_steps=2)
+    patterns = ["transformer_blocks.*", "text_embed"]
+    tracer = Tracer(generator, [request], [tmp_path / "a.h5"], hidden=patterns)
+    with tracer:
+        tracer.finish([generator.generate(request, [tracer])])
+    monkeypatch.setattr(harness.tracing, "LARGE_BYTES", (tmp_path / "a.h5").stat().st_size // 2)
+    Tracer(generator, [request], [tmp_path / "b.h5"], hidden=patterns, hidden_stride=8).__enter__()
+    with pytest.raises(InputError, match="record fewer modules"):
+        Tracer(generator, [request], [tmp_path / "b.h5"], hidden=patterns).__enter__()
 
 
 def test_finish_insists_on_the_whole_trajectory(generator: ClosedFormGenerator, paths: list[Path]) -> None:

@@ -83,6 +83,19 @@ def test_frames(duration_embedding: bool, duration_s: float, frames: int) -> Non
     assert generator.plan(GenerationRequest("", duration_s=duration_s)).frames == frames
 
 
+@pytest.mark.parametrize("changes", [{}, {"duration_embedding": True, "long_skip": True, "modulation": True}], ids=str)
+def test_a_rehearsal_foresees_every_output(changes: dict[str, Any]) -> None:
+    generator = random(**changes)
+    names = [name for name, _ in generator.denoiser.named_modules() if name]
+    recorder = Recorder(*names)
+    generator.generate(short(), [recorder])
+    shapes = {point.name: value.shape for point, value in recorder.seen}
+    foreseen = generator.rehearse(generator.plan(short()).frames)
+    assert {name: foreseen[name].shape for name in shapes} == shapes
+    assert len(shapes) > 30
+    assert {output.device.type for output in foreseen.values()} == {"meta"}
+
+
 def test_notes_say_what_is_not_real() -> None:
     style, length = random().generate(short()).notes
     assert "prompt's hash" in style
