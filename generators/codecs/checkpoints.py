@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from torch import Tensor
 
 from generators.base import CheckpointError
 from generators.folder import read_tensors
+from generators.pickles import read_pickle
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
@@ -25,12 +23,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
         return read_tensors(file)
     if not file.is_file():
         raise CheckpointError(f"{file}: missing")
-    try:
-        document: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
-        raise CheckpointError(
-            f"{file}: not a torch checkpoint of plain tensors; the file is truncated or something else, fetch it again"
-        ) from None
+    document = read_pickle(file)
     state = document.get("state_dict", document) if isinstance(document, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{file}: holds no weights under names; this is not a codec's checkpoint")

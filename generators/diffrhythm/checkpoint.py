@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from generators.base import CheckpointError
 from generators.folder import read_tensors
 from generators.networks import WEIGHTS_FILE
+from generators.pickles import read_pickle
 
 WEIGHTS_FILES = (WEIGHTS_FILE, "cfm_model.pt", "cfm_model.safetensors")
 """Names looked for in a folder: diffusers' own, then those of the published repositories."""
@@ -57,12 +56,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(file: Path) -> Mapping[str, Tensor]:
-    try:
-        document = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
-        raise CheckpointError(
-            f"{file}: not a torch checkpoint of plain tensors; the file is truncated or something else, fetch it again"
-        ) from None
+    document = read_pickle(file)
     if isinstance(document, Mapping):
         document = document.get("model_state_dict", document.get("ema_model_state_dict", document))
     if not isinstance(document, Mapping) or not all(isinstance(value, Tensor) for value in document.values()):

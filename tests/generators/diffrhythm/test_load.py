@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from generators.base import CheckpointError
 from generators.diffrhythm import DiffRhythmTransformer, load_transformer
+from tests.generators.diffrhythm.published_files import VAE_FILE
 from tests.generators.diffrhythm.test_transformer import build, settings
 
 State = dict[str, Tensor]
@@ -167,12 +169,13 @@ def hostile(path: Path) -> None:
         (hostile, "truncated or something else"),
         (lambda path: path.write_bytes(b""), "truncated or something else"),
         (lambda path: path.write_text("<html>not found</html>"), "truncated or something else"),
+        (lambda path: shutil.copy(VAE_FILE, path), "truncated or something else"),
         (lambda path: torch.save({"lr": 1}, path), "no model_state_dict"),
         (lambda path: torch.save([1], path), "no model_state_dict"),
         (lambda path: write(path, {"bert.weight": torch.ones(3)}), "not a DiffRhythm checkpoint"),
         (lambda path: write(path, {}), "not a DiffRhythm checkpoint"),
     ],
-    ids=["truncated", "hostile", "empty", "html", "dict", "list", "other model", "nothing"],
+    ids=["truncated", "hostile", "empty", "html", "torchscript", "dict", "list", "other model", "nothing"],
 )
 def test_other_files(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     make(tmp_path / "cfm_model.pt")
