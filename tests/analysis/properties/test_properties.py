@@ -4,7 +4,8 @@ import pytest
 from analysis.properties import PROPERTIES, load
 from analysis.properties.base import Property
 from analysis.properties.chroma import Chroma
-from analysis.properties.loudness import FLOOR_DB, SILENCE_LUFS, Loudness, integrated_lufs
+from analysis.properties.frames import frame_grid
+from analysis.properties.loudness import FLOOR_DB, MIN_WINDOW_S, SILENCE_LUFS, Loudness, integrated_lufs
 from analysis.properties.onset import Onset
 from analysis.properties.pitch import Pitch
 from analysis.properties.pyin import PyinPitch
@@ -88,6 +89,18 @@ def test_loudness_takes_the_energy_mean_over_channels() -> None:
     left_only = np.concatenate([tone(1000), np.zeros_like(tone(1000))])
     track = Loudness().measure(left_only, RATE_HZ, 20.0)
     np.testing.assert_allclose(track.values[1:-1], -20 - 10 * np.log10(2), atol=0.06)
+
+
+@pytest.mark.parametrize(("frame_rate_hz", "frames"), [(7.3, None), (75.0, None), (20.0, 40), (20.0, 3)])
+def test_loudness_is_the_mean_square_of_each_window(frame_rate_hz: float, frames: int | None) -> None:
+    """Windows that overlap, that the audio's ends cut, that lie beyond it, and that do not reach its end."""
+    audio = (0.1 * np.random.default_rng(0).standard_normal((2, 2, RATE_HZ))).astype(np.float32)
+    grid = frame_grid(RATE_HZ, RATE_HZ, frame_rate_hz, frames)
+    first, last = grid.bounds(max(grid.hop_samples, MIN_WINDOW_S * RATE_HZ))
+    windows = [audio[..., max(a, 0) : b].astype(np.float64) for a, b in zip(first, last, strict=True)]
+    power = [np.square(window).mean(axis=(1, 2)) if window.size else np.zeros(2) for window in windows]
+    expected = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))).T
+    np.testing.assert_allclose(Loudness().track(audio, grid).values, expected, atol=1e-4)
 
 
 def test_silence_has_the_floor_and_no_pitch_or_timbre() -> None:
