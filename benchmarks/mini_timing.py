@@ -54,6 +54,7 @@ def markdown(study: TimingStudy, weights_sha256: str) -> str:
         [f"{start:.3g} to {stop:.3g}", *(_percent(found.by_window.to_json(), w) for found in maps.values())]
         for w, (start, stop) in enumerate(first.windows)
     ]
+    rows.append(["open: half of the largest effect is there from t", *(f"{m.opening:.2f}" for m in maps.values())])
     rows.append(["fixed: half of the largest effect is left up to t", *(f"{m.commitment:.2f}" for m in maps.values())])
     rows.append(["known: half-way to the probe's ceiling from t", *(_number(emergence[n]["half_t"]) for n in maps)])
     rows.append(["known: stays within tolerance from t", *(f"{emergence[name]['commit_t']:.2f}" for name in maps)])

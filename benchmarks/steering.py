@@ -312,10 +312,10 @@ def main() -> None:
         result = {
             "weights_sha256": generator.weights_sha256,
             "small": small,
-            "pitch": pitch_figures(bench),
             "loudness": dose_figures(bench, "loudness", LEVELS_DB),
             "timbre": dose_figures(bench, "timbre", OCTAVES),
             "paek": paek_figures(generator, requests_of(max(count // 2, 2), (1, 1)), runs),
+            "pitch": pitch_figures(bench),  # last: it waits for the classifier
         }
     result["cost"] = cost_figures(generator, 2 if small else 6)
     report(result, arguments.out)

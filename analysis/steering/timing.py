@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.bootstrap import FloatArray, Interval, bootstrap
 from analysis.steering.clip import JUDGED
@@ -41,6 +42,8 @@ class TimingMap:
     """Other property -> ``[W, K]`` mean absolute change in units of its spread between runs."""
     by_window: Interval
     """``[W]`` effect, averaged over strengths."""
+    opening: Interval
+    """Scalar t: start of the first window in which half of the largest effect is there; NaN where no window has one."""
     commitment: Interval
     """Scalar t: end of the last window in which half of the largest effect is left; NaN where no window has one."""
     runs: int
@@ -48,7 +51,7 @@ class TimingMap:
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON-ready values."""
-        intervals = ("effect", "reached", "by_window", "commitment")
+        intervals = ("effect", "reached", "by_window", "opening", "commitment")
         return {
             "property": self.property,
             "windows": [list(window) for window in self.windows],
@@ -93,7 +96,7 @@ def timing_map(
         return _mean(numbers(lambda c: abs(c.change[other]) / between), names)
 
     effect = numbers(lambda c: c.change[name] / _wanted(c))
-    ends = np.array([end for _, end in windows])
+    starts, ends = np.array(windows).T
     by_window = _mean(effect, names, lambda means: np.nanmean(means, axis=-1))
     return TimingMap(
         property=name,
@@ -103,20 +106,33 @@ def timing_map(
         reached=_mean(numbers(lambda c: float(c.reached)), names),
         others={other: leaked(other) for other in JUDGED if other != name},
         by_window=by_window,
+        opening=_mean(effect, names, lambda means: opening(np.nanmean(means, axis=-1), starts)),
         commitment=_mean(effect, names, lambda means: commitment(np.nanmean(means, axis=-1), ends)),
         runs=len(names),
     )
 
 
-def commitment(by_window: FloatArray, ends: FloatArray) -> FloatArray:
-    """End ``[...]`` of the last window in which ``LEFT`` of the largest effect ``[..., W]`` is left.
+def opening(by_window: FloatArray, starts: FloatArray) -> FloatArray:
+    """Start ``[...]`` of the first window in which ``LEFT`` of the largest effect ``[..., W]`` is there.
 
     NaN where the largest effect is below ``LEAST_EFFECT``.
     """
-    best = by_window.max(axis=-1)
-    enough = by_window >= LEFT * best[..., None]
+    enough = _enough(by_window)
+    return np.where(enough.any(axis=-1), starts[enough.argmax(axis=-1)], np.nan)
+
+
+def commitment(by_window: FloatArray, ends: FloatArray) -> FloatArray:
+    """End ``[...]`` of the last window in which ``LEFT`` of the largest effect ``[..., W]`` is left; else as above."""
+    enough = _enough(by_window)
     last = enough.shape[-1] - 1 - enough[..., ::-1].argmax(axis=-1)
-    return np.where(best >= LEAST_EFFECT, ends[last], np.nan)
+    return np.where(enough.any(axis=-1), ends[last], np.nan)
+
+
+def _enough(by_window: FloatArray) -> NDArray[np.bool_]:
+    """``[..., W]``: which windows have ``LEFT`` of the largest effect; none where that is below ``LEAST_EFFECT``."""
+    best = by_window.max(axis=-1, keepdims=True)
+    enough: NDArray[np.bool_] = (by_window >= LEFT * best) & (best >= LEAST_EFFECT)
+    return enough
 
 
 def _wanted(comparison: Comparison) -> float:

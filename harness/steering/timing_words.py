@@ -24,8 +24,8 @@ def finding(found: TimingMap, curves: Curves) -> str:
         read = "the clean estimate never has it half-way to the probe's ceiling"
     else:
         read = f"the clean estimate has it, half-way to the probe's ceiling, from t = {half_t:.2f}"
-    until = f"half of the largest effect is left up to t = {found.commitment:.2f}"
-    return f"{found.property.capitalize()}: {until}; {read}."
+    since = f"half of the largest effect is there from t = {found.opening:.2f}"
+    return f"{found.property.capitalize()}: {since}, and left up to t = {found.commitment:.2f}; {read}."
 
 
 def known(found: TimingMap, curves: Curves) -> float:

@@ -82,12 +82,13 @@ def map_figure(found: TimingMap) -> go.Figure:
 
 def _fixed(found: TimingMap, curves: Curves) -> Figure:
     rows = [[f"{start:.3g}–{stop:.3g}", f"{found.by_window[w]:.0%}"] for w, (start, stop) in enumerate(found.windows)]
+    rows.append(["half of the largest effect is there from t", f"{found.opening:.2f}"])
     rows.append(["half of the largest effect is left up to t", f"{found.commitment:.2f}"])
     return Figure(
         f"timing-{found.property}-fixed",
         "Fixed, beside known",
         fixed_figure(found, curves),
-        f"{finding(found, curves)} Effects are averaged over strengths and {found.runs} runs, with 95 % intervals; the "
+        f"{finding(found, curves)} Effects are averaged over strengths and {found.runs} runs, with 95% intervals; the "
         f"dotted line stands where the last window ends that has {LEFT:.0%} of the largest.",
         Table(["window of t", "effect, share of the wanted change"], rows),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.steering import Comparison, LatentDistribution, Target, dose_response, summarise, timing_map
-from analysis.steering.timing import commitment
+from analysis.steering.timing import commitment, opening
 
 NAN = float("nan")
 
@@ -118,19 +118,21 @@ def cells(effects, wanted=3.0):
 
 def test_commitment_is_the_end_of_the_last_window_with_half_of_the_effect():
     windows = [(0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0)]
-    found = timing_map(windows, [1.0], cells([1.0, 0.9, 0.6, 0.1]))
-    assert found.effect.value[:, 0] == pytest.approx([1.0, 0.9, 0.6, 0.1])
-    assert float(found.commitment.value) == 0.75
-    assert found.others["loudness"].value[0, 0] == pytest.approx(1.0)  # 6 dB, and runs differ by 6 dB
+    found = timing_map(windows, [1.0], cells([0.4, 1.0, 0.6, 0.1]))
+    assert found.effect.value[:, 0] == pytest.approx([0.4, 1.0, 0.6, 0.1])
+    assert (float(found.opening.value), float(found.commitment.value)) == (0.25, 0.75)
+    assert found.others["loudness"].value[1, 0] == pytest.approx(1.0)  # 6 dB, and runs differ by 6 dB
     assert found.runs == 3
     json.dumps(found.to_json(), allow_nan=False)
     weak = timing_map(windows, [1.0], cells([0.05, 0.02, 0.0, 0.0]))
-    assert np.isnan(weak.commitment.value)
+    assert np.isnan([weak.opening.value, weak.commitment.value]).all()
 
 
 def test_commitment_of_many_curves_at_once():
     ends = np.array([0.5, 1.0])
-    assert commitment(np.array([[1.0, 0.4], [0.5, 1.0]]), ends).tolist() == [0.5, 1.0]
+    curves = np.array([[1.0, 0.4], [0.5, 1.0], [0.4, 1.0]])
+    assert commitment(curves, ends).tolist() == [0.5, 1.0, 1.0]
+    assert opening(curves, np.array([0.0, 0.5])).tolist() == [0.0, 0.0, 0.5]
 
 
 def test_a_map_with_holes_is_refused():

@@ -28,6 +28,7 @@ def planted(commitment=0.5, effect=((0.9,), (0.2,))):
         reached=exact([[1.0], [0.0]]),
         others={"loudness": exact([[0.1], [0.2]]), "timbre": exact([[0.3], [0.4]])},
         by_window=exact(np.asarray(effect)[:, 0]),
+        opening=exact(np.where(np.isnan(commitment), np.nan, 0.0)),
         commitment=exact(commitment),
         runs=3,
     )
@@ -43,7 +44,10 @@ def test_page_shows_fixed_beside_known_and_the_map(tmp_path):
 
 @pytest.mark.parametrize(
     ("found", "phrase"),
-    [(planted(), "left up to t = 0.50"), (planted(np.nan, ((0.05,), (0.0,))), "No window of t moves pitch")],
+    [
+        (planted(), "there from t = 0.00 [0.00, 0.00], and left up to t = 0.50"),
+        (planted(np.nan, ((0.05,), (0.0,))), "No window of t moves pitch"),
+    ],
 )
 def test_sentences(found, phrase):
     assert phrase in finding(found, {})
