@@ -118,7 +118,7 @@ def main() -> None:
             table = against(in_turns(variants, arguments.rounds), "raw")
             speeds = {f"{kind}_mb_per_s": round(size / 1e6 / table[kind]["wall_s"], 1) for kind in table}
             result[name] = {"bytes": size, **speeds, **table}
-    report(result, arguments.out)
+    report({**result, "load_average": os.getloadavg()}, arguments.out)
 
 
 if __name__ == "__main__":
