@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.source import Source
 from generators.base import GenerationRequest, Generator
+from generators.codecs.base import Codec
 from harness import runs
+from harness.decoding.artifacts import CLEAN, Artifacts
+from harness.decoding.decode import decode
+from harness.decoding.emergence import measure
 from harness.errors import InputError
 from harness.files import check_output, write_json
 from harness.pipeline import Progress, run
@@ -131,23 +134,25 @@ def compare(
     arms: Sequence[Arm],
     out: Path,
     *,
+    artifacts: Artifacts | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run ``request`` in every arm, from the same noise, into ``out/NAME``; write ``compare.json``.
 
-    Properties are decoded where an SAE and probes are shipped for the codec; distances are always measured.
+    With ``artifacts`` the properties they know are decoded; distances are always measured.
 
     Raises
     ------
-    RequestError
-        For an arm the generator cannot serve, before the first one runs.
+    RequestError, InputError
+        For an arm the generator cannot serve, or without clean estimates, before the first one runs.
     ExistsError, StorageError
         For a folder that is taken, or cannot be written.
     """
     requests = [arm.of(request) for arm in arms]
     for asked in requests:
-        generator.plan(asked)
+        if generator.plan(asked).sampler.get("recorded") == "x_t":
+            raise InputError("clean estimates are compared, and record=x_t records states alone; leave it out")
     check_output(out, force=force)
     folders = [out / arm.name.replace(", ", "-").replace(" ", "-") for arm in arms]
     for asked, folder in zip(requests, folders, strict=True):
@@ -157,7 +162,8 @@ def compare(
     curves = []
     for arm, folder in zip(arms, folders, strict=True):
         with open_trace(folder / runs.TRACE) as trace:
-            measures = {**_distances(trace, end), **_decoded(trace, generator)}
+            decoded = _decoded(trace, artifacts, generator.codec) if artifacts else {}
+            measures = {**_distances(trace, end), **decoded}
             curves.append(ArmCurves(arm.name, np.asarray(trace.t, np.float64), measures))
     comparison = Comparison(generator.resolve(request), generator.id, tuple(curves))
     write_json(out / TABLE, comparison.to_json())
@@ -174,16 +180,8 @@ def _distances(trace: Trace, reference: Array) -> dict[str, Array]:
     }
 
 
-def _decoded(trace: Trace, generator: Generator) -> dict[str, Array]:
-    """Share of frames in which the clean estimate shows a property of the final sound, per property that is shipped."""
-    from harness.decoding.artifacts import CLEAN, shipped_artifacts
-    from harness.decoding.decode import decode
-    from harness.decoding.emergence import measure
-
-    codec = generator.codec
-    artifacts = shipped_artifacts(Source(codec.id, codec.weights_sha256, "latents", codec.latent_channels))
-    if artifacts is None:
-        return {}
+def _decoded(trace: Trace, artifacts: Artifacts, codec: Codec) -> dict[str, Array]:
+    """Share of frames in which the clean estimate shows a property of the final sound."""
     curves = measure(decode(trace, artifacts, codec))
     return {
         f"{name} decoded right": np.asarray(curve.accuracy.value, np.float64)

@@ -41,6 +41,8 @@ def _made_from(own: Any, name: str) -> Any:
 
     others = next((group for group in EXCHANGEABLE if type(own).__name__ in group), set())
     if name not in others:
-        fit = ", ".join(sorted(others)) or "no other"
+        fit = ", ".join(sorted(others)) or "none but its own"
         raise RequestError(f"scheduler {name!r} does not fit a network for {type(own).__name__}; fitting: {fit}")
-    return getattr(diffusers, name).from_config(own.config)
+    # Left to itself, diffusers takes over only what was written down, and a class's defaults, such as how steps are
+    # spaced, would differ between the two.
+    return getattr(diffusers, name).from_config({key: own.config[key] for key in own.config if key[0] != "_"})

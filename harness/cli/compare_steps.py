@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.cli.console import answer, progress_bar, say, table
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import debug_option, fitted_options, force_option, json_option
 from harness.cli.values import FiniteRange, check_prompts, integers, parse_settings, words
 
 
@@ -32,6 +32,7 @@ from harness.cli.values import FiniteRange, check_prompts, integers, parse_setti
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the comparison.")
+@fitted_options
 @force_option
 @json_option
 @debug_option
@@ -46,6 +47,8 @@ def command(
     settings: dict[str, Any],
     device: str,
     out: Path,
+    sae: Path | None,
+    probes: Path | None,
     force: bool,
 ) -> None:
     """Compare step counts and schedulers on one request.
@@ -57,6 +60,7 @@ def command(
         raise click.UsageError("give one --prompt; what is compared is how it is sampled")
     from generators.base import GenerationRequest
     from harness.compare import TABLE, arms_of, compare
+    from harness.decoding.artifacts import latent_source, read_artifacts, shipped_artifacts
     from harness.models import load_generator
     from harness.report.compare_page import build_compare_report
 
@@ -65,8 +69,10 @@ def command(
         prompts[0], duration_s=duration, guidance_scale=guidance_scale, seed=seed, options=settings
     )
     model = load_generator(generator, device=device)
+    source = latent_source(model.codec)
+    artifacts = read_artifacts(source, probes, sae) if probes else shipped_artifacts(source)
     with progress_bar() as progress:
-        found = compare(model, request, arms, out, force=force, progress=progress)
+        found = compare(model, request, arms, out, artifacts=artifacts, force=force, progress=progress)
     report = build_compare_report(found, out)
     answer({**found.to_json(), "table": str(out / TABLE), "report": str(report.path)})
     rows = [[name, f"{found.spread(name).mean():.3f}", f"{found.spread(name).max():.3f}"] for name in found.measures]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.console import answer, progress_bar, quoted, say, table
-from harness.cli.options import debug_option, json_option
+from harness.cli.options import debug_option, fitted_options, json_option
 
 if TYPE_CHECKING:
     from analysis.source import Source
@@ -21,8 +21,7 @@ FOLDER = click.Path(path_type=Path)
 
 @click.command("decode")
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=FOLDER)
-@click.option("--sae", type=FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes.")
-@click.option("--probes", type=FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones.")
+@fitted_options
 @json_option
 @debug_option
 def command(paths: tuple[Path, ...], sae: Path | None, probes: Path | None) -> None:
@@ -32,8 +31,6 @@ def command(paths: tuple[Path, ...], sae: Path | None, probes: Path | None) -> N
     the SAE and the probes and are compared with the final audio. What is decoded is stored with the trace, in place of
     an earlier decode, and shown by 'harness report'. Of several runs, those that cannot be used are left out and named.
     """
-    if sae is not None and probes is None:
-        raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     from harness.decoding.emergence import Study
     from harness.decoding.summary import group_document
     from harness.errors import HarnessError

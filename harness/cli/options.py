@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -27,3 +29,22 @@ json_option = _noted_flag(
     "--json", JSON, "Print one JSON document on standard output, everything else on standard error."
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is already there.")
+_FOLDER = click.Path(path_type=Path)
+_FITTED = (
+    click.option("--sae", type=_FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),
+    click.option("--probes", type=_FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones."),
+)
+
+
+def fitted_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--sae`` and ``--probes``, the former never alone."""
+
+    @functools.wraps(command)
+    def wrapped(*, sae: Path | None, probes: Path | None, **others: Any) -> None:
+        if sae is not None and probes is None:
+            raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
+        command(sae=sae, probes=probes, **others)
+
+    for option in reversed(_FITTED):
+        wrapped = option(wrapped)
+    return wrapped

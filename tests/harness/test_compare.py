@@ -12,6 +12,7 @@ from generators.base import GenerationRequest, RequestError
 from generators.closed_form import ClosedFormGenerator
 from harness.compare import OWN_END, REFERENCE_END, TABLE, ArmCurves, Comparison, arms_of, compare
 from harness.errors import ExistsError, InputError
+from tests.generators.diffusers_audio import tiny
 
 REQUEST = GenerationRequest("C4", duration_s=0.2, seed=1)
 
@@ -28,6 +29,33 @@ def test_curves_of_the_same_flow_agree_more_the_finer_they_are(generator: Closed
     assert document["arms"]["24 steps"]["log_snr"][12] == pytest.approx(0, abs=1e-9)
     with pytest.raises(ExistsError):
         compare(generator, REQUEST, arms_of((32, 24), ()), tmp_path / "fine")
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_two_schedulers_of_one_path_agree(tmp_path: Path) -> None:
+    """DDIM and Euler take the same first-order step, once their states are on one axis; fewer steps end elsewhere."""
+    request = GenerationRequest("a soft drone", duration_s=0.2, guidance_scale=3.0, seed=1)
+    found = compare(
+        tiny.generator("audioldm2"),
+        request,
+        arms_of((6, 4), ("DDIMScheduler", "EulerDiscreteScheduler")),
+        tmp_path / "a",
+    )
+    ends = {arm.name: arm.measures[REFERENCE_END][-1] for arm in found.arms}
+    reference, other_steps, other_scheduler, both = ends.values()
+    assert reference == 0
+    assert other_scheduler < 0.05 < other_steps
+    assert both == pytest.approx(other_steps, rel=0.1)
+    np.testing.assert_allclose(found.arms[0].t, found.arms[2].t, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["stable-audio-3", "longcat"])
+def test_step_counts_of_flows(tmp_path: Path, name: str) -> None:
+    request = GenerationRequest("a soft drone", duration_s=0.2, guidance_scale=3.0, seed=1)
+    found = compare(tiny.generator(name), request, arms_of((6, 3), ()), tmp_path / "a")
+    assert found.arms[0].measures[OWN_END][-1] == 0
+    assert np.isfinite(found.arms[1].log_snr[1:-1]).all()
+    assert 0 < found.spread(OWN_END).max() < 1
 
 
 def test_spread_is_the_difference_at_the_same_t() -> None:

@@ -65,6 +65,28 @@ def test_bad_input(invoke, folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_schedulers_are_compared(invoke, folder, tmp_path):
+    compare = ("compare-steps", "--generator", folder, "--prompt", "a soft drone", "--duration", "0.25",
+               "--guidance-scale", "3", "--steps", "6", "--out", tmp_path / "out", "--json")  # fmt: skip
+    shown = invoke(*compare, "--schedulers", "EDMDPMSolverMultistepScheduler,EDMEulerScheduler")
+    assert shown.exit_code == 0, shown.output
+    arms = json.loads(shown.stdout)["arms"]
+    assert list(arms) == ["6 steps, EDMDPMSolverMultistepScheduler", "6 steps, EDMEulerScheduler"]
+    assert (tmp_path / "out" / "6-steps-EDMEulerScheduler" / "trace.h5").is_file()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "log-SNR" in page
+    assert "EDMEulerScheduler" in page
+    for more, phrase in (
+        (("--schedulers", "EDMEulerScheduler,DDIMScheduler"), "'DDIMScheduler' does not fit"),
+        (("--schedulers", "EDMEulerScheduler,Nobodys"), "'Nobodys' does not fit"),
+        (("--steps", "6,3", "--set", "record=x_t"), "states alone"),
+        (("--sae", folder), "--sae needs --probes"),
+    ):
+        shown = invoke(*compare, *more, "--force")
+        assert shown.exit_code == 2
+        assert phrase in shown.stderr
+
+
 def test_its_codec_is_used(folder):
     from harness.models import load_codec
 
