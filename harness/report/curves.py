@@ -74,7 +74,7 @@ def order(curves: Curves, name: str) -> list[Figure]:
             "Which comes first",
             emergence.order_figure(comparable),
             _order_caption(comparable, [each for each in estimated if each not in comparable]),
-            Table(["property", "half is kept from t", "95 % interval"], rows),
+            Table(["property", "half is kept from t", "95% interval"], rows),
         )
     ]
 

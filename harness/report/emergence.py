@@ -19,6 +19,8 @@ from harness.report.certainty import VIEW_NAMES
 from harness.report.latents import MAX_ROWS
 
 ROW_HEIGHT = 190
+PAEK_RANGE = (-0.1, 3.0)
+"""Part of the published metric's axis that is drawn: 0 and 1 by construction, thousands where it is unstable."""
 
 
 def accuracy_figure(curves: Curves, names: Sequence[str]) -> go.Figure:
@@ -71,7 +73,7 @@ def convergence_figure(curves: Mapping[str, EmergenceCurve]) -> go.Figure:
             _line(figure, curve.t, interval.value, name, plots.line(index), row)
     figure.update_xaxes(range=[-0.01, 1.01])
     figure.update_xaxes(title="t (0 = noise, 1 = data)", row=2, col=1)
-    figure.update_yaxes(title="Paek metric", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title="Paek metric", range=PAEK_RANGE, row=1, col=1)
     figure.update_yaxes(title="JS distance to last", range=[-0.03, 1.03], row=2, col=1)
     return plots.finish(figure, height=460)
 

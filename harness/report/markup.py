@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -20,6 +20,9 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """Nothing may be loaded; only the page's own two scripts, by their hashes, may run."""
+
+LONG = 40
+"""Characters of a table's cell above which it may take several lines."""
 
 
 def render(title: str, panels: Sequence[Panel], notes: Sequence[str], heading: str = "Generation report") -> str:
@@ -70,12 +73,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], label: str, *, sea
     """Make a table that scrolls inside its own frame; where asked, one to be searched and sorted by any column."""
     cell = '<th scope="col" aria-sort="none"><button type="button">{}</button></th>' if searchable else None
     heads = Markup("").join(Markup(cell or '<th scope="col">{}</th>').format(name) for name in head)
-    body = Markup("\n").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
-        )
-        for row in rows
-    )
+    body = Markup("\n").join(Markup("<tr>{}</tr>").format(Markup("").join(_cells(row))) for row in rows)
     framed = Markup(
         '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>"
@@ -85,6 +83,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], label: str, *, sea
         '<span role="status">{} rows</span></p>'
     ).format(len(rows))
     return Markup('<div class="searchable">{}{}</div>').format(search, framed) if searchable else framed
+
+
+def _cells(row: Sequence[str | Markup]) -> Iterator[Markup]:
+    """Cells of a table's row; long text may take several lines, anything else stays on one."""
+    for index, cell in enumerate(row):
+        name, scope = ("td", "") if index else ("th", ' scope="row"')
+        long = ' class="long"' if len(cell) > LONG and not isinstance(cell, Markup) else ""
+        yield Markup(f"<{name}{scope}{long}>{{}}</{name}>").format(cell)
 
 
 def tie(text: str) -> str:

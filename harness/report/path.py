@@ -60,10 +60,10 @@ class LatentPath:
                 text=[f"step {step}" for step in self.steps],
                 hovertemplate=f"{name}, %{{text}}<extra></extra>",
             )
-            for row, label in ((0, f"step {self.steps[0]}"), (-1, f"step {self.steps[-1]}")):
-                x, y = (float(part) for part in way[row])
-                figure.add_annotation(x=x, y=y, text=label, showarrow=False, yshift=14)
+        ends = {(way[row, 0], way[row, 1]): self.steps[row] for way in (self.x_t, self.x1_hat) for row in (0, -1)}
+        for (x, y), step in ends.items():  # the last state is its own estimate, and is named once
+            figure.add_annotation(x=float(x), y=float(y), text=f"step {step}", showarrow=False, yshift=14)
         for axis, update in enumerate((figure.update_xaxes, figure.update_yaxes)):
-            update(title=f"component {axis + 1} ({self.explained[axis]:.0%} of the variance)")
+            update(title=f"component {axis + 1} ({self.explained[axis]:.1%} of the variance)")
         figure.update_yaxes(scaleanchor="x", constrain="domain")
         return plots.finish(figure, height=420)

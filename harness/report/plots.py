@@ -90,7 +90,8 @@ def band(
 
 def finish(figure: go.Figure, height: int) -> go.Figure:
     """Give ``figure`` the house layout; the page recolours text and grid to its theme."""
-    headed = len(figure.layout.annotations) > 0 or sum(trace.showlegend is not False for trace in figure.data) > 1
+    named = sum(trace.type != "heatmap" and trace.showlegend is not False for trace in figure.data)
+    headed = len(figure.layout.annotations) > 0 or named > 1
     figure.update_layout(
         template="none",
         height=height,

@@ -20,7 +20,10 @@ FloatArray = NDArray[np.float32]
 
 REQUIRED_SHARE = 0.9
 """Share of frames that must agree for a step to count as settled."""
-
+NONE = "–"
+"""Written where a property exists nowhere."""
+LEAST_SHARE = 0.005
+"""Shares below this are none, in words."""
 MIN_SPAN = 12
 """Least range of an axis in tolerances, so that a steady value is not drawn as a mountain range."""
 
@@ -153,7 +156,7 @@ class Tracks:
 def typical(measured: Property, values: FloatArray) -> str:
     """Median of ``values`` in the property's own words, or a dash where all are NaN."""
     finite = values[np.isfinite(values)]
-    return measured.format(float(np.median(finite))) if finite.size else "–"
+    return measured.format(float(np.median(finite))) if finite.size else NONE
 
 
 def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str:
@@ -171,8 +174,9 @@ def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str
     if never:
         sentences.append(f"{listed(never)} was never decided for good")
     if there:
-        known = listed([f"{track.name} in {track.share[0]:.0%}" for track in there])
-        sentences.append(f"the noise and the prompt alone already predicted {known} of the frames")
+        known = [f"{track.name} in {track.share[0]:.0%}" for track in there if track.share[0] >= LEAST_SHARE]
+        predicted = f"already predicted {listed(known)} of the frames" if known else "predicted none of it"
+        sentences.append(f"the noise and the prompt alone {predicted}")
     found = "; ".join(sentences)
     lacking = [f"The {final_name} has no {track.name}." for track in tracks if not track.exists]
     return " ".join([f"{found[:1].upper()}{found[1:]}.", *lacking] if found else lacking)

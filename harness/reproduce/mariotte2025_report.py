@@ -142,7 +142,7 @@ def _layers(results: Results) -> Panel:
     figure.update_yaxes(title="accuracy", range=[0, 1])
     head, rows_text = sparsity_table(results)
     caption = (
-        f"Accuracy of a linear probe on held-out files, with 95 % intervals over files: the encoder's own vectors, and "
+        f"Accuracy of a linear probe on held-out files, with 95% intervals over files: the encoder's own vectors, and "
         f"the code of the SAE of {results.study.scale.held_apart:.0%} sparsity."
     )
     plot = Figure("accuracy-layers", "Accuracy over layers", plots.finish(figure, 420), caption, Table(head, rows_text))

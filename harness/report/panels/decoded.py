@@ -48,7 +48,7 @@ def _method(decoded: Decoded) -> str:
     reads = f"features of a {sae['architecture']} SAE ({sae['d_sae']} wide)" if sae else "latents"
     return (
         f"Linear probes read the {reads} in every frame of every step; a frame counts as right where the likeliest "
-        f"class is that of the {decoded.compared_with}. Bands: 95 % intervals from resampling stretches of frames; "
+        f"class is that of the {decoded.compared_with}. Bands: 95% intervals from resampling stretches of frames; "
         "they say nothing about other runs (harness decode takes many)."
     )
 
@@ -68,9 +68,10 @@ def _convergence(decoded: Decoded, estimated: dict[str, EmergenceCurve]) -> Figu
         "decoded-convergence",
         "How near the decode is to its last one",
         emergence.convergence_figure(estimated),
-        "Above, the published metric of Paek et al. (arXiv 2510.23802), 0 at the first step and 1 at the last. It "
-        f"divides noise by noise in classes whose probability hardly changes ({', '.join(fragile)} of them), so read "
-        f"it with care. Below, the Jensen-Shannon distance, which is stable; half-way: {', '.join(half)}.",
+        f"Above, drawn up to {emergence.PAEK_RANGE[1]:g}, the published metric of Paek et al. (arXiv 2510.23802): 0 at "
+        "the first step, 1 at the last. It divides noise by noise in classes whose probability hardly changes "
+        f"({', '.join(fragile)} of them), so read it with care. Below, the Jensen-Shannon distance, "
+        f"which is stable; half-way: {', '.join(half)}.",
         Table(["step", "t", *(f"{name}, {what}" for name in estimated for what in ("Paek", "JS"))], rows),
     )
 

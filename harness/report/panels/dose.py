@@ -57,7 +57,7 @@ def panel(context: PairedContext) -> Panel | None:
                 "dose-response",
                 "Change against strength",
                 plots.finish(figure, height=90 + 150 * len(doses)),
-                f"Mean change over {len(context.result.seeds)} seeds, with 95 % intervals. {caption}.",
+                f"Mean change over {len(context.result.seeds)} seeds, with 95% intervals. {caption}.",
                 _table(doses),
             )
         ],

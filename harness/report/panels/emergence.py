@@ -14,7 +14,7 @@ from harness.report import plots
 from harness.report.blocks import Figure, Panel, Table
 from harness.report.context import Context
 from harness.report.markup import tie
-from harness.report.players import data_uri
+from harness.report.players import data_uris
 from harness.report.spectrogram import Spectrogram
 from harness.report.tracks import Tracks, typical
 
@@ -112,16 +112,15 @@ def _stepper(context: Context) -> Markup:
 
 def _table(context: Context) -> Table:
     """Every chosen step with its player, typical values and agreement."""
-    rows = []
+    uris, rows = data_uris((clip * context.gain for clip in context.clips), context.sample_rate_hz), []
     for index, (step, t) in enumerate(zip(context.steps, context.t, strict=True)):
         agree = [_percent(track.share[index]) for track in context.tracks]
         text = f"Step {step} of {context.step_count}, t = {t:.2f}. Frames that agree: " + ", ".join(
             f"{track.name} {share}" for track, share in zip(context.tracks, agree, strict=True)
         )
-        uri = data_uri(context.clips[index] * context.gain, context.sample_rate_hz)
         player = Markup(
             '<audio class="step-clip" controls preload="none" src="{}" data-text="{}" aria-label="Step {}"></audio>'
-        ).format(uri, tie(text), step)
+        ).format(uris[index], tie(text), step)
         values = [typical(track.measured, track.values[index]) for track in context.tracks]
         rows.append([str(step), f"{t:.2f}", *(f"{v} ({s})" for v, s in zip(values, agree, strict=True)), player])
     heads = [f"{track.name}, median (agrees)" for track in context.tracks]

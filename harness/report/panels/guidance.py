@@ -30,7 +30,7 @@ def _readings(readings: BranchReadings) -> Figure:
     for name in readings.probability:
         gain = readings.gain(name)
         most = int(np.abs(gain).argmax())
-        words.append(f"{name} {gain[most]:+.2f} at step {readings.steps[most]} (over all steps {gain.mean():+.2f})")
+        words.append(f"{name} {gain[most]:+z.2f} at step {readings.steps[most]} (over all steps {gain.mean():+z.2f})")
     rows = [
         [str(step), *(f"{branches[b][row]:.2f}" for branches in readings.probability.values() for b in NAMES)]
         for row, step in enumerate(readings.steps)

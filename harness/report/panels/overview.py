@@ -50,7 +50,7 @@ def _emergence(context: Context, chart: EmergenceChart) -> Figure:
     within = ", ".join(f"{track.name} within {track.tolerance}" for track in there)
     caption = (
         f"Decided: {REQUIRED_SHARE:.0%} of the frames sound as in the {context.final_name} and stay so ({within}), "
-        f"judged at {len(context.steps)} of {context.step_count} steps. Bands: 95 % intervals over stretches of frames."
+        f"judged at {len(context.steps)} of {context.step_count} steps. Bands: 95% intervals over stretches of frames."
     )
     return Figure(
         "emergence-chart", "How the sound emerges", chart.figure(), caption, _table(context), views=[*chart.views]

@@ -11,7 +11,7 @@ from harness.report.curves import accuracy, glance, order
 from harness.report.many import Group, Many
 from harness.report.markup import facts, tie
 
-OVER_RUNS = "Bands: 95 % intervals from resampling runs, and stretches of frames inside them."
+OVER_RUNS = "Bands: 95% intervals from resampling runs, and stretches of frames inside them."
 
 
 def panel(many: Many) -> Panel:

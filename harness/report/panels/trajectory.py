@@ -11,7 +11,7 @@ from harness.report.certainty import VIEW_NAMES, Certainty
 from harness.report.context import Context
 from harness.report.latents import MAX_ROWS, Energy, Norms
 from harness.report.path import LatentPath
-from harness.report.tracks import Tracks, typical
+from harness.report.tracks import NONE, Tracks, typical
 
 
 def panel(context: Context) -> Panel:
@@ -37,7 +37,7 @@ def _property(track: Tracks, context: Context) -> Figure:
         for row, (step, t) in enumerate(zip(track.steps, track.t, strict=True))
     ]
     rows.append(["final", "1.00", typical(track.measured, track.final), f"{np.isfinite(track.final).mean():.0%}"])
-    moved = f"goes from {first} to {last}" if first != last else f"is {first} at the first step and at the last"
+    moved = _moved(track.name, first, last)
     settled = f"It matches {track.settled}." if track.exists else "There is nothing to compare."
     blank = "" if np.isfinite(track.values).all() else f" Blank: no {track.name}."
     return Figure(
@@ -45,7 +45,7 @@ def _property(track: Tracks, context: Context) -> Figure:
         f"{_capitalised(track.name)} of the clean estimate",
         track.figure(),
         f"Decoded {track.name} of the clean estimate, step by step, with the {context.final_name} below: "
-        f"the typical frame {moved}. {settled}{blank}",
+        f"{moved}. {settled}{blank}",
         Table(["step", "t", f"{track.name}, median", "frames that have it"], rows),
     )
 
@@ -122,6 +122,18 @@ def _norms(norms: Norms) -> Figure:
         rows.append([str(step), f"{norms.x_t[step]:.3f}", f"{norms.velocity[step]:.3f}", *changes])
     head = ["step", "x_t", "velocity", "change of x_t", "change of velocity", "turn of x_t", "turn of velocity"]
     return Figure("norms", "Size, change and turn", norms.figure(), caption + ".", Table(head, rows))
+
+
+def _moved(name: str, first: str, last: str) -> str:
+    """Say how the typical frame changes, from the two medians in words."""
+    if first == last == NONE:
+        return f"no frame has a {name}, at the first step or at the last"
+    if NONE in (first, last):
+        there, without = (last, "first") if first == NONE else (first, "last")
+        return f"no frame has a {name} at the {without} step, the typical one is {there} at the other end"
+    if first == last:
+        return f"the typical frame is {first} at the first step and at the last"
+    return f"the typical frame goes from {first} to {last}"
 
 
 def _capitalised(text: str) -> str:

@@ -240,9 +240,10 @@ def test_too_few_audio_steps_are_refused(make_trace, generator, tmp_path, count)
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(make_trace, generator, tmp_path):
+    (tmp_path / "file").write_text("a file, not a folder")
     with pytest.raises(StorageError, match="cannot write"):
-        build_report(make_trace(), generator.codec, tmp_path / "missing" / "r.html")
-    assert not (tmp_path / "missing").exists()
+        build_report(make_trace(), generator.codec, tmp_path / "file" / "r.html")
+    assert (tmp_path / "file").read_text() == "a file, not a folder"
 
 
 def test_building_twice_gives_the_same_page(make_trace, generator, tmp_path):
