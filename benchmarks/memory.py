@@ -3,10 +3,11 @@
     python -m benchmarks.memory [--steps 16 64 256] [--frames 256 2048 6136]
 
 Every case runs in a process of its own; counted is the peak beyond what the process held before, after a short traced
-run that loads all code. "tracing" is the difference to the same case untraced. The network does next to
-nothing (see ``idle.py``), for two reasons: a real codec needs gigabytes and minutes for a long song, which hides what
-tracing holds; and steps that take no time fill the queue of what waits to be written as far as it goes. Hidden states
-of every block are recorded; 2048 and 6136 frames are DiffRhythm's songs of 95 and 285 s.
+run that loads all code. "tracing" is the difference to the same case untraced. The network does next to nothing (see
+``idle.py``), for two reasons: a real codec needs minutes and much memory for a long song, which hides what tracing
+holds; and steps that take no time fill the queue of what waits to be written, up to ``recording.CAPACITY_BYTES`` where
+the disk or the machine is slow. Flat in the number of steps means that nothing goes beyond this. Hidden states of every
+block are recorded; 2048 and 6136 frames are DiffRhythm's songs of 95 and 285 s.
 
 glibc is told to give large pieces back when they are freed, which it else may put off.
 """
