@@ -162,7 +162,8 @@ class Study:
 
     files: Dataset
     combinations: Dataset
-    every: int = TABLE_EVERY
+    every: int
+    """Of how many frames one is used."""
 
     def measure(self, sae: SAE, softmax: tuple[str, ...]) -> dict[str, Any]:
         """Figures of one SAE: fidelity, readouts of the level, and softmax probes of the named properties."""
@@ -239,12 +240,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="SAEs, by name")
     parser.add_argument("--softmax", nargs="*", choices=PROPERTIES, default=["loudness"], help="probes besides ridge")
+    parser.add_argument("--every", type=int, default=TABLE_EVERY, help="fit and score on every n-th frame")
     parser.add_argument("--work", type=Path, default=Path("work/mini-analysis"))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "loudness_readout.json")
     options = parser.parse_args()
     rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
     with open_dataset(options.work / "latents.h5") as files, open_dataset(options.work / "held_out.h5") as combinations:
-        study = Study(files, combinations)
+        study = Study(files, combinations, options.every)
         if SPECTRUM not in rows:
             rows[SPECTRUM] = study.measure_spectrum()
         for name in options.only:
@@ -254,7 +256,9 @@ def main() -> None:
             folder = options.work / (variant.folder or f"loudness/{name.replace(', ', '-').replace(' ', '_')}")
             if not (folder / saelens.CONFIG_NAME).is_file():
                 saelens.save(train(variant, files), folder, {"variant": asdict(variant)})
-            row = {"variant": asdict(variant)} | study.measure(load_sae(folder), tuple(options.softmax))
+            row = {"variant": asdict(variant), "every": options.every} | study.measure(
+                load_sae(folder), tuple(options.softmax)
+            )
             rows[name] = rows.get(name, {}) | row | {"cpu_s": round(time.process_time() - cpu_s)}
             write_json(options.out, {known: rows[known] for known in (SPECTRUM, *VARIANTS) if known in rows})
     print(f"{SPECTRUM}: {rows.pop(SPECTRUM)['value']:.3f}", as_markdown(rows), sep="\n\n")
