@@ -285,7 +285,7 @@ class Tracer:
         size = layout.predicted_bytes * len(self._paths)
         if size > LARGE_BYTES and not self._yes:
             raise InputError(
-                f"the traces would take {_gib(size)}; record fewer modules, steps (--hidden-every) or frames "
+                f"the traces would take {_shown(size)}; record fewer modules, steps (--hidden-every) or frames "
                 "(--hidden-stride), or allow it with --yes"
             )
         folder = self._paths[0].parent
@@ -294,8 +294,8 @@ class Tracer:
         except OSError as error:
             raise StorageError(f"cannot write to {folder}: {error.strerror}") from error
         if size > free:
-            raise StorageError(f"the traces would take {_gib(size)}, but {folder} has {_gib(free)} free")
+            raise StorageError(f"the traces would take {_shown(size)}, but {folder} has {_shown(free)} free")
 
 
-def _gib(size: int) -> str:
-    return f"{size / (1 << 30):.2f} GiB"
+def _shown(size: int) -> str:
+    return f"{size / (1 << 30):.2f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.2f} MiB"

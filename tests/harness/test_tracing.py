@@ -201,8 +201,8 @@ def test_what_can_be_refused_is_refused_before_the_first_step(
     with pytest.raises(ValueError, match="2 requests and 1 paths"):
         Tracer(generator, REQUESTS, paths[:1])
     with monkeypatch.context() as patch:
-        patch.setattr(harness.tracing.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-        with pytest.raises(StorageError, match=r"0\.00 GiB free"):
+        patch.setattr(harness.tracing.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100_000}))
+        with pytest.raises(StorageError, match=r"would take 0\.\d+ MiB, but .* has 0\.10 MiB free"):
             trace(generator, paths, [never])
     paths[1].write_bytes(b"mine")
     with pytest.raises(ExistsError, match=r"b\.h5 is already there"):
@@ -216,7 +216,7 @@ def test_very_large_traces_need_a_yes(
 ) -> None:
     monkeypatch.setattr(harness.tracing, "LARGE_BYTES", 400_000)
     trace(generator, paths)
-    with pytest.raises(InputError, match=r"would take 0\.\d+ GiB; record fewer modules"):
+    with pytest.raises(InputError, match=r"would take 0\.\d+ MiB; record fewer modules"):
         trace(generator, paths, force=True, hidden=["*"], hidden_dtype="float32")
     trace(generator, paths, force=True, yes=True, hidden=["*"], hidden_dtype="float32")
 
