@@ -300,6 +300,8 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="page whose table is to be replaced")
     parser.add_argument("--small", action="store_true", help="a few runs and no classifier; figures too noisy to quote")
     parser.add_argument("--runs", type=int, help="prompts; default 24, small 4")
+    parser.add_argument("--rounds", type=int, help="generations of each kind that are timed; default 6, small 2")
+    parser.add_argument("--without-classifier", action="store_true", help="name no instruments")
     parser.add_argument("--workers", type=int, default=1, help="processes that generate")
     parser.add_argument("--work", type=Path, default=Path("work/steering"), help="folder for measured generations")
     arguments = parser.parse_args()
@@ -307,7 +309,7 @@ def main() -> None:
     count = arguments.runs or (4 if small else 24)
     generator = MiniGenerator.from_pretrained()
     with KeptRuns(arguments.work, arguments.workers) as runs:
-        judge = None if small else runs.classifier(300)
+        judge = None if small or arguments.without_classifier else runs.classifier(300)
         bench = Bench(generator, requests_of(count, (1, 3)), runs, judge)
         result = {
             "weights_sha256": generator.weights_sha256,
@@ -317,7 +319,7 @@ def main() -> None:
             "paek": paek_figures(generator, requests_of(max(count // 2, 2), (1, 1)), runs),
             "pitch": pitch_figures(bench),  # last: it waits for the classifier
         }
-    result["cost"] = cost_figures(generator, 2 if small else 6)
+    result["cost"] = cost_figures(generator, arguments.rounds or (2 if small else 6))
     report(result, arguments.out)
     print(markdown(result))
     if arguments.docs:
