@@ -79,9 +79,10 @@ def test_a_small_disk_keeps_finished_steps(small_disk: Path) -> None:
             np.testing.assert_array_equal(trace.velocity[k], content.velocity[k, -1])
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="No such file"):
-        TraceWriter(tmp_path / "none" / "trace.h5", SMALL, ABOUT)
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="File exists"):
+        TraceWriter(tmp_path / "file" / "trace.h5", SMALL, ABOUT)
 
 
 def test_audio_that_does_not_fit_is_refused(tmp_path: Path) -> None:
