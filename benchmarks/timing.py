@@ -63,7 +63,7 @@ def share(times: Times, own: str, other: str, base: str, clock: str = "cpu_s") -
     """
     samples = tuple(np.array(times[name][clock]) for name in (own, other, base))
 
-    def statistic(own: Any, other: Any, base: Any, axis: int = -1) -> Any:
+    def statistic(own: Any, other: Any, base: Any, *, axis: int = -1) -> Any:
         return np.median(own - base, axis=axis) / np.median(other - base, axis=axis)
 
     ends = bootstrap(samples, statistic, paired=True, method="percentile", rng=0).confidence_interval
