@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -64,8 +64,27 @@ def map_windows(
     size, overlap
         Of the windows, in frames.
     """
-    parts = []
-    for start, stop, keep_start, keep_stop in windows(-(-values.shape[-1] // step_in), size, overlap):
-        part = function(values[..., start * step_in : stop * step_in])
-        parts.append(part[..., (keep_start - start) * step_out : (keep_stop - start) * step_out])
-    return torch.cat(parts, dim=-1)
+    frames = -(-values.shape[-1] // step_in)
+    sizes = {"step_in": step_in, "step_out": step_out, "size": size, "overlap": overlap}
+    return torch.cat(list(stream_windows(function, [values], frames, **sizes)), dim=-1)
+
+
+def stream_windows(
+    function: Callable[[Tensor], Tensor],
+    parts: Iterable[Tensor],
+    frames: int,
+    *,
+    step_in: int = 1,
+    step_out: int = 1,
+    size: int = WINDOW_FRAMES,
+    overlap: int = OVERLAP_FRAMES,
+) -> Iterator[Tensor]:
+    """Yield what ``map_windows`` joins, for ``frames`` that come in parts; no more of them is held than a window."""
+    coming = iter(parts)
+    held, at = next(coming), 0
+    for start, stop, keep_start, keep_stop in windows(frames, size, overlap):
+        held, at = held[..., (start - at) * step_in :], start
+        while held.shape[-1] < (stop - start) * step_in and (part := next(coming, None)) is not None:
+            held = torch.cat([held, part], dim=-1)
+        found = function(held[..., : (stop - start) * step_in])
+        yield found[..., (keep_start - start) * step_out : (keep_stop - start) * step_out]
