@@ -13,10 +13,18 @@ EXCHANGEABLE = (
         *("DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"),
         *("UniPCMultistepScheduler", "SASolverScheduler", "DEISMultistepScheduler"),
         *("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "LMSDiscreteScheduler"),
+        *("PNDMScheduler", "HeunDiscreteScheduler"),
     },
     {"EDMDPMSolverMultistepScheduler", "EDMEulerScheduler"},
 )
 """Groups of schedulers that give a network the same inputs and times, so that one may stand in for another."""
+UNSEEN = {"PNDMScheduler", "HeunDiscreteScheduler"}
+"""Those that call the network several times a step and cannot be shown; others may stand in for them."""
+
+
+def fitting(name: str) -> list[str]:
+    """Name the schedulers that a network for ``name`` can be run and shown with; empty where none is known."""
+    return sorted(next((group for group in EXCHANGEABLE if name in group), set()) - UNSEEN)
 
 
 @contextmanager
@@ -39,9 +47,9 @@ def exchanged(pipeline: Any, name: str | None) -> Iterator[None]:
 def _made_from(own: Any, name: str) -> Any:
     import diffusers
 
-    others = next((group for group in EXCHANGEABLE if type(own).__name__ in group), set())
+    others = fitting(type(own).__name__)
     if name not in others:
-        fit = ", ".join(sorted(others)) or "none but its own"
+        fit = ", ".join(others) or "none but its own"
         raise RequestError(f"scheduler {name!r} does not fit a network for {type(own).__name__}; fitting: {fit}")
     # Left to itself, diffusers takes over only what was written down, and a class's defaults, such as how steps are
     # spaced, would differ between the two.

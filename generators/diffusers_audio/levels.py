@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generators.base import RequestError
+from generators.diffusers_audio.exchange import fitting
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,22 @@ def levels_of(scheduler: Any) -> tuple[Level, ...]:
     family = next((FAMILIES[kind.__name__] for kind in type(scheduler).__mro__ if kind.__name__ in FAMILIES), None)
     if family is None:
         raise RequestError(
-            f"scheduler {name} is not known: what it predicts cannot be told from here; take another with "
-            f"--set scheduler=NAME ({', '.join(sorted(FAMILIES))}), or record x_t alone with --set record=x_t"
+            f"scheduler {name} is not known: what it predicts cannot be told from here; {_instead_of(name)}"
         )
     levels = family(scheduler)
     times = [level.t for level in levels]
     if any(later <= earlier for earlier, later in itertools.pairwise(times)) or times[-1] >= 1:
-        raise RequestError(f"the schedule of {name} does not run from noise to data in single steps; take another")
+        raise RequestError(
+            f"the schedule of {name} does not run from noise to data in single steps; {_instead_of(name)}"
+        )
     return (*levels, DATA)
+
+
+def _instead_of(name: str) -> str:
+    """Say what can be done where a scheduler cannot be shown."""
+    others = fitting(name)
+    change = f"take another with --set scheduler=NAME ({', '.join(others)}), or " if others else ""
+    return f"{change}record x_t alone with --set record=x_t"
 
 
 def _flow(scheduler: Any) -> list[Level]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import pytest
 import torch
+from diffusers.hooks import apply_group_offloading
 from torch import Tensor
 
 from generators.base import GenerationRequest, HookPoint, RequestError
@@ -186,8 +190,36 @@ def test_an_unknown_pipeline_is_seen_at_its_scheduler() -> None:
 def test_an_unknown_scheduler_is_named() -> None:
     pipeline = TINY["audioldm2"]()
     pipeline.scheduler = diffusers.PNDMScheduler(skip_prk_steps=True, beta_schedule="scaled_linear")
-    with pytest.raises(RequestError, match="PNDMScheduler is not known"):
-        DiffusersGenerator(pipeline, "pndm").generate(REQUEST)
+    generator = DiffusersGenerator(pipeline, "pndm")
+    with pytest.raises(RequestError, match=r"PNDMScheduler is not known.*scheduler=NAME \(DDIMScheduler"):
+        generator.generate(REQUEST)
+    advised = dataclasses.replace(REQUEST, options={"scheduler": "DDIMScheduler"})
+    assert generator.generate(advised, [Recorder("x1_hat")]).latents.isfinite().all()
+    states = dataclasses.replace(REQUEST, options={"record": "x_t"})
+    assert "x_t alone was recorded" in generator.generate(states).notes[0]
+
+
+@pytest.mark.parametrize("offload_type", ["leaf_level", "block_level"])
+def test_an_offloaded_network_is_seen(tiny: Tiny, offload_type: str) -> None:
+    """As ``enable_group_offload`` does it; the CPU stands in for the accelerator."""
+    pytest.importorskip("accelerate", reason="offloading is done by accelerate, which is not installed")
+    offloaded = DiffusersGenerator(stable_audio(), "offloaded")
+    cpu, blocks = torch.device("cpu"), {"num_blocks_per_group": 1} if offload_type == "block_level" else {}
+    apply_group_offloading(offloaded.denoiser, cpu, cpu, offload_type=offload_type, **blocks)
+    edit, mine, theirs = Edit(lambda v: v + 0.5, "x1_hat", step=1), Recorder(), Recorder()
+    found = offloaded.generate(REQUEST, [edit, mine]).latents
+    torch.testing.assert_close(found, tiny("stable-audio").generate(REQUEST, [edit, theirs]).latents)
+    assert [point for point, _ in mine.seen] == [point for point, _ in theirs.seen]
+    assert any(point.name == "transformer_blocks.1" for point, _ in mine.seen)
+
+
+def test_every_audio_pipeline_of_diffusers_is_accounted_for() -> None:
+    """In the table, or named on the page as one that is not run."""
+    page = (Path(__file__).parents[3] / "docs" / "diffusers.md").read_text(encoding="utf-8")
+    names = {name for group in diffusers._import_structure.values() for name in group if name.endswith("Pipeline")}
+    audio = {name for name in names if re.search("Audio|Music|AceStep|DanceDiffusion|Spectrogram", name)}
+    assert set(FAMILIES) < audio
+    assert [name for name in sorted(audio - set(FAMILIES)) if f"`{name}`" not in page] == []
 
 
 def test_states_alone() -> None:

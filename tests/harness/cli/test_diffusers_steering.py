@@ -163,6 +163,14 @@ def test_steered_and_compared(study: Study, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("study", ["StableAudioPipeline"], indirect=True)
+def test_step_counts_are_compared_by_what_is_decoded(study: Study, tmp_path: Path) -> None:
+    _, *sampled, _ = study.request
+    sampled[sampled.index("--steps") + 1] = "6,3"
+    found = harness("compare-steps", *sampled, *study.fitted, "--out", tmp_path / "out")
+    assert len(found["arms"]["3 steps"]["loudness decoded right"]) == 4
+
+
+@pytest.mark.parametrize("study", ["StableAudioPipeline"], indirect=True)
 def test_what_was_fitted_survives_a_moved_folder(study: Study, tmp_path: Path) -> None:
     moved = shutil.copytree(study.pipeline, tmp_path / "moved")
     again = [moved if part == study.pipeline else part for part in study.request]
