@@ -24,7 +24,8 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else error  # h5py puts a page of its own into strerror
+        raise StorageError(f"cannot write {path}: {reason}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

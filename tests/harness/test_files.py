@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -40,6 +41,15 @@ def test_whole_names_the_file_the_disk_refuses(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(StorageError, match="taken/file"), whole(tmp_path / "taken" / "file") as part:
         part.write_text("")
+
+
+def test_whole_says_what_the_system_refused_in_its_words(tmp_path):
+    def refused() -> None:
+        with whole(tmp_path / "file"):
+            raise OSError(errno.ENOSPC, "Unable to synchronously create file (errno = 28, flags = 13)")
+
+    with pytest.raises(StorageError, match=r"cannot write \S+: No space left on device$"):
+        refused()
 
 
 def test_output_file_is_checked_before_any_work(tmp_path):
