@@ -98,7 +98,7 @@ def disentanglement_table(results: Results) -> tuple[list[str], list[list[str]]]
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
 
 
@@ -138,14 +138,20 @@ def _layers(results: Results) -> Panel:
                 marker={"size": 7},
                 hovertemplate="%{y:.3f} at layer %{x}<extra></extra>",
             )
-    figure.update_xaxes(title="layer")
+    figure.update_xaxes(title="layer", dtick=1)
     figure.update_yaxes(title="accuracy", range=[0, 1])
     head, rows_text = sparsity_table(results)
     caption = (
         f"Accuracy of a linear probe on held-out files, with 95% intervals over files: the encoder's own vectors, and "
         f"the code of the SAE of {results.study.scale.held_apart:.0%} sparsity."
     )
-    plot = Figure("accuracy-layers", "Accuracy over layers", plots.finish(figure, 420), caption, Table(head, rows_text))
+    plot = Figure(
+        "accuracy-layers",
+        "The encoder's own vectors, and SAE codes",
+        plots.finish(figure, 420),
+        caption,
+        Table(head, rows_text),
+    )
     return Panel("layers", "Accuracy over layers", [plot])
 
 
@@ -179,4 +185,5 @@ def _factors(results: Results, score: str, head: Sequence[str], rows: Sequence[S
     figure.update_yaxes(title=score, range=[0, 1])
     averages = ", ".join(f"{words} {_mean(means[kind]):.2f}" for kind, words in REPRESENTATIONS.items())
     caption = f"Mean {score} over encoders and layers: {averages}."
+    caption += " Below 0 nothing is drawn." if score == "informativeness" else ""
     return Figure(f"{score}-factors", score.capitalize(), plots.finish(figure, 380), caption, Table(head, rows))

@@ -157,3 +157,8 @@ def test_published_numbers_stand_beside_their_layer():
     row = {"encoder": "facebook/hubert-base-ls960", "hook_point": "layers.3"}
     assert mariotte2025_report.published(row) == "0.73"
     assert mariotte2025_report.published({**row, "hook_point": "layers.4"}) == "–"
+
+
+def test_captions_average_what_is_defined(finished):
+    out, _, _ = finished
+    assert " nan" not in (out / "report.html").read_text(encoding="utf-8")
