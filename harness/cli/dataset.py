@@ -153,6 +153,9 @@ def _show(document: dict[str, Any]) -> None:
     say(f"{document['dataset']}: {source['model_id']} {source['hook_point']}, {source['d_in']} numbers a row")
     for name, files in document["files"].items():
         say(f"  {name:10} {files:6} files {document['rows'][name]:9} rows")
+    if empty := [name for name in ("train", "test") if not document["files"][name]]:
+        missing = " and ".join(empty)
+        say(f"  note: no file fell to {missing}, which SAEs and probes need; give more files, or runs of more prompts")
     for name, classes in document["classes"].items():
         say(f"  {name}: {len(classes)} classes, {', '.join(classes[:8])}{', ...' if len(classes) > 8 else ''}")
 

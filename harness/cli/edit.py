@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.interventions.set_property import SetProperty
 
 PATH = click.Path(path_type=Path)
+MOSTLY = 0.5
+"""A change that fewer frames than this show has failed."""
 
 
 @click.command("edit")
@@ -130,4 +132,7 @@ def _show(result: Edited, out: Path) -> None:
     table(("median", "before", "after", "change", "on target"), rows)
     for name, strength in result.strengths.items():
         say(f"  {name}: edited at strength {strength:g}")
+    for name, share in result.reached.items():
+        if not share >= MOSTLY:
+            say(f"  {name}: not reached in most frames; this codec's artifacts do not move such a sound there")
     say(f"{out}")

@@ -62,7 +62,7 @@ def finding(curves: Curves) -> str:
     if ranked:
         clauses = listed([f"{curve.property} {_since(curve)}" for curve in ranked])
         sentences.append(
-            f"In half of the frames the decode of the clean estimate is the final one for good: {clauses}."
+            f"In half of the frames what the probes read from the clean estimate is final from then on: {clauses}."
         )
     if weak:
         sentences.append(

@@ -76,7 +76,9 @@ def test_from_audio_to_probes(invoke, folder, tmp_path):
 
 def test_too_few_files_are_named_as_the_fault(invoke, folder, tmp_path):
     data = tmp_path / "set.h5"
-    assert build(invoke, folder / "0.wav", data).exit_code == 0
+    built = build(invoke, folder / "0.wav", data)
+    assert built.exit_code == 0
+    assert "note: no file fell to" in built.stdout
     result = invoke("train-probes", data, "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "files (1 files in all); add files" in result.stderr

@@ -36,6 +36,14 @@ def test_it_writes_the_edited_sound(invoke: Invoke, recording: Path, tmp_path: P
     assert "already there; give --force" in again.stderr
 
 
+def test_it_says_when_the_sound_is_not_what_was_asked_for(invoke: Invoke, tmp_path: Path) -> None:
+    times_s = np.arange(44100) / 22050
+    soundfile.write(tmp_path / "low.wav", 0.1 * np.sign(np.sin(2 * np.pi * 70 * times_s)), 22050)
+    result = invoke("edit", tmp_path / "low.wav", "--set", "pitch=+3st", "-o", tmp_path / "up.wav")
+    assert result.exit_code == 0
+    assert "pitch: not reached in most frames" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
