@@ -8,8 +8,17 @@ from typing import Any
 import click
 
 from harness.cli.console import answer, progress_bar, say, table
-from harness.cli.options import debug_option, fitted_options, force_option, json_option
-from harness.cli.values import FiniteRange, check_prompts, integers, parse_settings, words
+from harness.cli.options import (
+    debug_option,
+    device_option,
+    duration_option,
+    fitted_options,
+    force_option,
+    guidance_scale_option,
+    json_option,
+    settings_option,
+)
+from harness.cli.values import check_prompts, integers, words
 
 
 @click.command("compare-steps")
@@ -20,17 +29,10 @@ from harness.cli.values import FiniteRange, check_prompts, integers, parse_setti
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, metavar="N", help="Of the noise."
 )
-@click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
-@click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
-@click.option(
-    "--set",
-    "settings",
-    callback=parse_settings,
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the generator's own.",
-)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@guidance_scale_option
+@duration_option
+@settings_option
+@device_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the comparison.")
 @fitted_options
 @force_option

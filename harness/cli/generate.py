@@ -12,10 +12,18 @@ import click
 
 from harness import runs
 from harness.cli.console import answer, progress_bar, quoted, say
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import (
+    debug_option,
+    device_option,
+    duration_option,
+    force_option,
+    guidance_scale_option,
+    json_option,
+    settings_option,
+)
 from harness.cli.song import Song, song_options
 from harness.cli.steering import Steering, steering_options
-from harness.cli.values import FiniteRange, check_prompts, parse_settings, read_prompts
+from harness.cli.values import check_prompts, parse_settings, read_prompts
 from harness.files import check_output
 
 if TYPE_CHECKING:
@@ -49,16 +57,9 @@ if TYPE_CHECKING:
     help="What the generator takes when it is loaded, such as attention=causal.",
 )
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates, 2 to 1000.")
-@click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
-@click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
-@click.option(
-    "--set",
-    "settings",
-    callback=parse_settings,
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the generator's own.",
-)
+@guidance_scale_option
+@duration_option
+@settings_option
 @song_options
 @steering_options
 @click.option("--trace/--no-trace", default=None, help="Record every step; on with --report and --hidden.")
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--yes", is_flag=True, help="Write the trace however large it is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/DATE-TIME]")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@device_option
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),

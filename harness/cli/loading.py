@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import device_option
 from harness.cli.values import parse_settings
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Loading:
 def loading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add ``--device``, ``--load`` and ``--trust-remote-code``; the command gets them as one argument ``loading``."""
 
-    @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+    @device_option
     @click.option(
         "--load",
         "load_settings",

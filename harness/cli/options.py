@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.cli.values import FiniteRange, parse_settings
+
 DEBUG = "harness.debug"
 JSON = "harness.json"
 
@@ -29,6 +31,21 @@ json_option = _noted_flag(
     "--json", JSON, "Print one JSON document on standard output, everything else on standard error."
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is already there.")
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+guidance_scale_option = click.option(
+    "--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off."
+)
+duration_option = click.option(
+    "--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio."
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    callback=parse_settings,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the generator's own.",
+)
 _FOLDER = click.Path(path_type=Path)
 _FITTED = (
     click.option("--sae", type=_FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),

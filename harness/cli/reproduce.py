@@ -11,7 +11,7 @@ import click
 
 from harness.cli.codec import codec_options
 from harness.cli.console import answer, progress_bar, say, table
-from harness.cli.options import debug_option, json_option
+from harness.cli.options import debug_option, device_option, json_option
 
 PATH = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +39,7 @@ def study_options(function: F) -> F:
         click.option(
             "--untrained", is_flag=True, help="The weights are random: an end-to-end check, and the report says so."
         ),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+        device_option,
         click.option(
             "--workers",
             type=click.IntRange(1),

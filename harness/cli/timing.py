@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from harness.cli.console import answer, progress_bar, say, table
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import (
+    debug_option,
+    device_option,
+    duration_option,
+    force_option,
+    guidance_scale_option,
+    json_option,
+)
 from harness.cli.steering import Steering
-from harness.cli.values import FiniteRange, check_prompts, numbers, read_prompts, words
+from harness.cli.values import check_prompts, numbers, read_prompts, words
 
 if TYPE_CHECKING:
     from harness.steering.timing import TimingStudy
@@ -42,11 +49,11 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--generator", default="mini", show_default=True, metavar="NAME|DIR", help="See 'harness list'.")
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates.")
-@click.option("--guidance-scale", type=FiniteRange(min=0), metavar="X", help="0 switches guidance off.")
-@click.option("--duration", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="Length of the audio.")
+@guidance_scale_option
+@duration_option
 @click.option("--sae", type=PATH, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes.")
 @click.option("--probes", type=PATH, metavar="DIR", help="Probes to use instead of the shipped ones.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@device_option
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder of the study.")
 @force_option
 @json_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.console import answer, progress_bar, table
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import debug_option, device_option, force_option, json_option
 from harness.cli.values import FiniteRange
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of weights and batches."
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@device_option
 @click.option(
     "--clips", type=click.IntRange(0), default=8, show_default=True, metavar="N", help="Held-out files to decode."
 )
