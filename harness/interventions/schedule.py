@@ -16,6 +16,8 @@ At = Literal["guided", "cond", "uncond", "both"]
 Shape = Literal["constant", "ramp", "cosine"]
 AT: tuple[At, ...] = ("guided", "cond", "uncond", "both")
 SHAPES: tuple[Shape, ...] = ("constant", "ramp", "cosine")
+_TOLERANCE = 1e-6
+"""Times are multiples of 1/S rounded to float32; what a user means by 0.7 is the one nearest to it."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,9 @@ class Schedule:
     def strengths(self, times: Sequence[float]) -> tuple[float, ...]:
         """Return the strength of every update along ``times`` (S + 1 of them), whatever the width of the window."""
         start, stop = self.t
-        if any(start <= t < stop for t in times[:-1]):
+        if any(_between(start, t, stop) for t in times[:-1]):
             return tuple(self.strength(step, t) for step, t in enumerate(times[:-1]))
-        covering = max((step for step, t in enumerate(times[:-1]) if t <= start), default=0)
+        covering = max((step for step, t in enumerate(times[:-1]) if t <= start + _TOLERANCE), default=0)
         inside = self.steps is None or self.steps[0] <= covering < self.steps[1]
         return tuple(float(inside and step == covering) for step in range(len(times) - 1))
 
@@ -91,7 +93,7 @@ class Schedule:
 
     def _covers(self, step: int, t: float) -> bool:
         start, stop = self.t
-        within = start <= t < stop or (t == stop and stop in (start, 1.0))
+        within = _between(start, t, stop) or (abs(t - stop) <= _TOLERANCE and stop in (start, 1.0))
         return within and (self.steps is None or self.steps[0] <= step < self.steps[1])
 
     def _position(self, step: int, t: float) -> float:
@@ -99,7 +101,11 @@ class Schedule:
         if self.steps is not None:
             return (step - self.steps[0] + 0.5) / (self.steps[1] - self.steps[0])
         start, stop = self.t
-        return (t - start) / (stop - start) if stop > start else 1.0
+        return max(0.0, t - start) / (stop - start) if stop > start else 1.0
+
+
+def _between(start: float, t: float, stop: float) -> bool:
+    return start - _TOLERANCE <= t < stop - _TOLERANCE
 
 
 def _check_window(name: str, window: tuple[float, float], low: float, high: float) -> None:

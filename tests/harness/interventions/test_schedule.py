@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators.sampling import time_grid
 from harness.errors import InputError
 from harness.interventions.schedule import Schedule
 
@@ -25,8 +26,17 @@ def test_windows_end_to_end_cover_every_step_once():
 def test_a_narrow_window_is_one_update(t, width):
     strengths = Schedule(t=(t, min(t + width, 1.0))).strengths(TIMES)
     (step,) = [k for k, strength in enumerate(strengths) if strength]
-    assert TIMES[step] <= t + width
+    assert TIMES[step] <= t + width + 1e-6
     assert t <= TIMES[step + 1]
+
+
+@pytest.mark.parametrize("steps", [3, 7, 10, 30, 50])
+def test_edges_on_the_grid_are_met_though_times_are_rounded(steps):
+    """The sampler's times are float32: 0.7 of ten steps is a little less than 0.7."""
+    times = time_grid(steps)
+    for first, stop in itertools.combinations(range(steps + 1), 2):
+        strengths = Schedule(t=(first / steps, stop / steps)).strengths(times)
+        assert strengths == tuple(float(first <= k < stop) for k in range(steps))
 
 
 def test_steps_and_t_both_hold():
