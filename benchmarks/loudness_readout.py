@@ -244,6 +244,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/mini-analysis"))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "loudness_readout.json")
     options = parser.parse_args()
+    if not (options.work / "latents.h5").is_file():
+        print(f"left out: nothing to study in {options.work}; `make mini-analysis` makes it, in an hour")
+        return
     rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
     with open_dataset(options.work / "latents.h5") as files, open_dataset(options.work / "held_out.h5") as combinations:
         study = Study(files, combinations, options.every)
