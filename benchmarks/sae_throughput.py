@@ -34,9 +34,9 @@ from harness.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("ours float32", "ours bf16")
-LEARNING_RATES = {"ours": [2e-3, 4e-3, 8e-3], "sparsify": [3.5e-3, 7e-3, 1.4e-2]}
+LEARNING_RATES = {"ours": [4e-3, 8e-3, 1.6e-2], "sparsify": [3.5e-3, 7e-3, 1.4e-2]}
 """Learning rates tried: for other peers ``DEFAULT_RATES``. Optimisers differ, and so do their scales."""
-DEFAULT_RATES = [1e-3, 3e-3, 1e-2]
+DEFAULT_RATES = [3e-3, 1e-2, 3e-2]
 SKIPPED_STEPS = 5
 """Steps before the clock starts."""
 PEER_OPTIONS = {"sparsify": ["--via", "loop"]}
