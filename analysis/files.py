@@ -1,15 +1,44 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and so that two writers of one file do not meet."""
 
 from __future__ import annotations
 
+import glob
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+ABANDONED_S = 3600.0
+"""A temporary file that nobody wrote to for so long is what a killed process left."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name beside ``path`` that nobody else uses; the file becomes ``path`` when the block ends well.
+
+    When it fails, what was at ``path`` is still there. Raises ``OSError``.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    _remove_abandoned(path)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` and rename it into place; on failure what was at ``path`` is still there."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write ``content`` to ``path``, whole or not at all."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of ``path``."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()

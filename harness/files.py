@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from analysis.files import replacing
 from harness.errors import ExistsError, StorageError
 
 
@@ -18,17 +19,13 @@ def whole(path: Path) -> Iterator[Path]:
 
     The folder is made where it is missing. Raises ``StorageError`` for what the disk refuses.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
+        with replacing(path) as part:
+            yield part
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error  # h5py puts a page of its own into strerror
         raise StorageError(f"cannot write {path}: {reason}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def check_output(out: Path, *, force: bool) -> None:
