@@ -30,9 +30,11 @@ def command(paths: tuple[Path, ...], sae: Path | None, probes: Path | None) -> N
     RUN is a run folder, a folder of runs, or a trace. State (x_t) and clean estimate (x1_hat) of every step go through
     the SAE and the probes and are compared with the final audio. What is decoded is stored with the trace, in place of
     an earlier decode, and shown by 'harness report'. Of several runs, those that cannot be used are left out and named.
+    Runs are taken together where they share generator, times and steering: of a folder that 'harness steer' made, every
+    arm is decoded for itself.
     """
     from harness.decoding.emergence import Study
-    from harness.decoding.summary import group_document
+    from harness.decoding.summary import group_document, steered_by
     from harness.errors import HarnessError
     from harness.runs import trace_paths
 
@@ -56,7 +58,7 @@ def command(paths: tuple[Path, ...], sae: Path | None, probes: Path | None) -> N
     together = {"aggregated": [group_document(*group) for group in groups], "skipped": skipped}
     answer({"runs": documents, **(together if study else {})})
     for group, curves in groups:
-        say(f"{len(group.runs)} runs together")
+        say(f"{len(group.runs)} runs together{steered_by(group.interventions)}")
         _show(curves)
 
 
@@ -75,7 +77,7 @@ def _decode(path: Path, find: Callable[[Source], Artifacts], study: Study | None
     from harness.decoding.decode import decode
     from harness.decoding.emergence import measure
     from harness.decoding.storage import store
-    from harness.decoding.summary import run_document
+    from harness.decoding.summary import run_document, steered_by
     from harness.store.reader import open_trace
 
     with open_trace(path) as trace:
@@ -83,13 +85,14 @@ def _decode(path: Path, find: Callable[[Source], Artifacts], study: Study | None
         stored = store(trace, decoded)
         if study is not None:
             study.add(trace, decoded)
-        prompt = quoted(str(trace.request["prompt"]))
+        prompt, edits = quoted(str(trace.request["prompt"])), trace.metadata["extra"].get("interventions", [])
     curves = measure(decoded)
-    say(f"{path}  {prompt}, {decoded.steps} steps" + (f", stored in {stored}" if stored != path else ""))
+    where = f", stored in {stored}" if stored != path else ""
+    say(f"{path}  {prompt}, {decoded.steps} steps{steered_by(edits)}{where}")
     for note in decoded.notes:
         say(f"  note: {note}")
     _show(curves)
-    return run_document(str(path), decoded, curves)
+    return run_document(str(path), decoded, curves, edits)
 
 
 def _show(curves: Curves) -> None:
@@ -111,6 +114,13 @@ def _show(curves: Curves) -> None:
                 *(f"step {int(c.commit_step.value)} (t {c.commit_t:.2f})" for c in commits),
             )
         )
-    columns = ("property", "chance", "shuffled", "first", "last [95 %]", *(f"commits, {view}" for view in VIEWS))
+    columns = (
+        "property",
+        "commonest class",
+        "shuffled",
+        "first",
+        "last [95 %]",
+        *(f"commits, {view}" for view in VIEWS),
+    )
     table(columns, rows)
     say(f"  {finding(curves)}")

@@ -28,7 +28,8 @@ def accuracy(curves: Curves, name: str, caption: str) -> Figure:
         estimate, state = (curves[each, (view, CLEAN)] for view in ("x1_hat", "x_t"))
         clauses.append(
             f"{each} {estimate.accuracy.value[middle]:.0%} in the clean estimate and "
-            f"{state.accuracy.value[middle]:.0%} in the state (chance {estimate.chance.value:.0%})"
+            f"{state.accuracy.value[middle]:.0%} in the state "
+            f"(always the commonest class: {estimate.chance.value:.0%})"
         )
     rows = []
     for step in plots.thin(len(t), MAX_ROWS):
@@ -45,7 +46,7 @@ def accuracy(curves: Curves, name: str, caption: str) -> Figure:
 
 def glance(curves: Curves) -> Markup:
     """Baselines, ceiling and commit steps of every property, in a table that is always seen."""
-    head = ["property", "chance", "shuffled", "first step", "ceiling", "commits, x1_hat", "commits, x_t"]
+    head = ["property", "commonest class", "shuffled", "first step", "ceiling", "commits, x1_hat", "commits, x_t"]
     rows = []
     for name, curve in first_view(curves).items():
         levels = (curve.chance.value, curve.shuffled[-1], curve.step_0.value, curve.ceiling.value)
@@ -81,8 +82,8 @@ def order(curves: Curves, name: str) -> list[Figure]:
 
 def _order_caption(comparable: dict[str, EmergenceCurve], others: list[str]) -> str:
     words = (
-        "A property that is easier to read seems to emerge earlier, so each is shown from chance (0) to what its probe "
-        "reaches on the final latent (1)."
+        "A property that is easier to read seems to emerge earlier, so each is shown from what naming the commonest "
+        "class gets right (0) to what its probe reaches on the final latent (1)."
     )
     reached = {name: curve for name, curve in comparable.items() if np.isfinite(curve.half_t.value)}
     if reached:

@@ -39,7 +39,7 @@ def accuracy_figure(curves: Curves, names: Sequence[str]) -> go.Figure:
         for label, level, dash in (
             ("ceiling (final latent)", flat * estimated.ceiling.value, "solid"),
             ("first step", flat * estimated.step_0.value, "longdash"),
-            ("chance", flat * estimated.chance.value, "dash"),
+            ("commonest class", flat * estimated.chance.value, "dash"),
             ("shuffled", estimated.shuffled, "dot"),
         ):
             _line(figure, estimated.t, level, label, {"color": plots.NEUTRAL, "dash": dash, "width": 1.2}, row)

@@ -15,7 +15,7 @@ from harness.decoding.artifacts import CLEAN
 from harness.decoding.decode import Decoded
 from harness.decoding.emergence import Curves, Emergence, Study
 from harness.decoding.storage import read_decoded
-from harness.decoding.summary import finding
+from harness.decoding.summary import finding, steered_by
 from harness.errors import HarnessError, InputError
 from harness.runs import REPORT
 from harness.store.reader import Trace, open_trace
@@ -63,16 +63,23 @@ class RunRow:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that may be averaged over: of one generator, with the same times."""
+    """Runs that may be averaged over: of one generator, with the same times, steered alike or not at all."""
 
     runs: Mapping[str, str]
     """Name -> where the trace is."""
+    steered: str
+    """What steered them, in words; empty if nothing did."""
     curves: Curves
 
     @classmethod
     def of(cls, emergence: Emergence) -> Group:
         """Take the runs and their curves."""
-        return cls(emergence.runs, emergence.curves())
+        return cls(emergence.runs, steered_by(emergence.interventions), emergence.curves())
+
+    @property
+    def name(self) -> str:
+        """How many runs they are, and what steered them."""
+        return (f"{len(self.runs)} runs" if len(self.runs) > 1 else "one run") + self.steered
 
     def commits(self, run: str, name: str) -> int | None:
         """State by which half of the run's frames have their final decode for good, in the clean estimate."""
@@ -102,7 +109,8 @@ class Many:
     @property
     def finding(self) -> str:
         """What the largest group shows, in one sentence."""
-        return f"Over {len(self.groups[0].runs)} runs: {finding(self.groups[0].curves)}"
+        found = finding(self.groups[0].curves)
+        return f"Over {self.groups[0].name}: {found[0].lower()}{found[1:]}"
 
     def group_of(self, row: RunRow) -> Group:
         """Find the group a run is in."""

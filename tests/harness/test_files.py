@@ -13,24 +13,6 @@ from harness.errors import ExistsError, HarnessError, StorageError
 from harness.files import check_output, check_output_file, whole, write_json
 
 
-def test_whole_replaces_only_when_it_ends_well(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("old")
-
-    def stop_half_way() -> None:
-        with whole(file) as part:
-            part.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        stop_half_way()
-    assert file.read_text() == "old"
-    with whole(file) as part:
-        part.write_text("new")
-    assert file.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [file]
-
-
 def test_whole_makes_the_folder(tmp_path):
     with whole(tmp_path / "new" / "file") as part:
         part.write_text("")

@@ -70,7 +70,7 @@ def test_figures_draw_what_the_numbers_say(make_trace, artifacts):
     curve = curves["pitch", ("x1_hat", "clean")]
     assert lines["clean estimate x1_hat"].y == pytest.approx(curve.accuracy.value)
     assert lines["state x_t"].y == pytest.approx(curves["pitch", ("x_t", "clean")].accuracy.value)
-    assert set(lines["chance"].y) == {np.float32(curve.chance.value)}
+    assert set(lines["commonest class"].y) == {np.float32(curve.chance.value)}
     convergence = [line for line in emergence.convergence_figure({"pitch": curve}).data if line.name]
     assert convergence[0].y == pytest.approx(curve.paek.value, nan_ok=True)
     assert convergence[1].y == pytest.approx(curve.js_distance.value)

@@ -39,7 +39,7 @@ def test_page_of_many_runs(paths, read_page, tmp_path):
     report = build_report_of_many(paths, out)
     page = read_page(out)
     assert [section.attributes["id"] for section in page.all("section")] == ["together", "prompts", "runs"]
-    assert report.finding.startswith("Over 4 runs: ")
+    assert report.finding.startswith("Over 4 runs: in half of the frames ")
     rows = page.one("section", id="runs").all("tbody")[0].all("tr")
     assert [row.all("td")[0].content for row in rows] == PROMPTS
     links = page.one("section", id="runs").all("a")
