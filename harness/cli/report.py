@@ -77,15 +77,18 @@ def command(
     """Build the page of one recorded run, or one of many runs.
 
     RUN is a run folder, a folder of runs, or a trace. Of several, the page shows what 'harness decode' stored with
-    them, taken together, and links to the report of each.
+    them, taken together, and links to the report of each. A folder that 'harness steer' or 'harness timing' made gets
+    the page of that experiment or study again.
     """
     from harness.files import check_output_file
+    from harness.report.folders import page_of
     from harness.runs import REPORT, trace_paths
 
     if sae is not None and probes is None:
         raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     traces = trace_paths(paths)
-    one = len(traces) == 1
+    write_own_page = page_of(paths[0]) if len(paths) == 1 else None
+    one = len(traces) == 1 and write_own_page is None
     given = {"--assets": assets, "--generator": generator, "--probes": probes, "--dataset": dataset}
     unfit = [name for name, value in {**given, "--watch": watching}.items() if value]
     if unfit and not one:
@@ -93,7 +96,9 @@ def command(
     common = paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.absolute() for path in paths]))
     out = out or (traces[0].parent if one else common if common.is_dir() else common.parent) / REPORT
     check_output_file(out, force=force)
-    if one:
+    if write_own_page is not None:
+        report = write_own_page(out)
+    elif one:
         wanted = _Wanted(audio_steps, assets, generator, sae, probes, dataset)
         report = _single(traces[0], out, wanted, watching=watching, open_report=open_report)
     else:
@@ -101,8 +106,8 @@ def command(
 
         with progress_bar() as progress:
             report = build_report_of_many(traces, out, progress)
-        if open_report:
-            click.launch(str(report.path))
+    if open_report and not one:
+        click.launch(str(report.path))
     answer({"report": str(report.path), "finding": report.finding})
     say(report.finding)
     say(str(report.path))

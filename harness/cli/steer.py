@@ -111,7 +111,7 @@ def _changes(texts: tuple[str, ...]) -> list[Intervention]:
 def _show(found: Mapping[str, Any], finding: str) -> None:
     """Print every property before and after, and the finding."""
     from analysis import properties
-    from harness.steering.experiment import ARMS
+    from harness.steering.result import ARMS
 
     rows = []
     for name, effect in found["effect"].items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from analysis.emergence import EmergenceAccumulator, EmergenceCurve
 from harness.decoding.artifacts import CLEAN, VIEWS
@@ -22,6 +24,8 @@ class Emergence:
 
     runs: dict[str, str] = field(default_factory=dict)
     """Name of every run added -> where its trace is."""
+    interventions: list[dict[str, Any]] = field(default_factory=list)
+    """What steered all of them, as their traces list it."""
     _sums: dict[Key, EmergenceAccumulator] = field(default_factory=dict)
 
     def add(self, decoded: Decoded, path: str = "") -> None:
@@ -55,15 +59,21 @@ def measure(decoded: Decoded) -> Curves:
 
 @dataclass
 class Study:
-    """Many runs, told apart by what may not be averaged over: generator, weights, codec and times."""
+    """Many runs, told apart by what may not be averaged over: generator, weights, codec, times and interventions."""
 
     _groups: dict[tuple[object, ...], Emergence] = field(default_factory=dict)
 
     def add(self, trace: Trace, decoded: Decoded) -> None:
         """Add one run. Raises ``InputError`` for one that was added before, perhaps from another folder."""
-        metadata = trace.metadata
-        key = (trace.generator_id, trace.weights_sha256, metadata["codec_weights_sha256"], decoded.t.tobytes())
-        group = self._groups.setdefault(key, Emergence())
+        metadata, edits = trace.metadata, trace.metadata["extra"].get("interventions", [])
+        key = (
+            trace.generator_id,
+            trace.weights_sha256,
+            metadata["codec_weights_sha256"],
+            decoded.t.tobytes(),
+            json.dumps(edits, sort_keys=True),
+        )
+        group = self._groups.setdefault(key, Emergence(interventions=edits))
         if decoded.run in group.runs:
             raise InputError(f"{trace.path} is the same run as {group.runs[decoded.run]}; give it once")
         group.add(decoded, str(trace.path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,16 @@ MOSTLY = 0.5
 """A probe that is right less often than this on the final latent, and than chance, tells nothing."""
 
 
-def run_document(trace: str, decoded: Decoded, curves: Curves) -> dict[str, Any]:
-    """Describe one run: accuracies of its finished steps; None where no frame of the final sound has the property."""
+def run_document(
+    trace: str, decoded: Decoded, curves: Curves, interventions: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Describe one run: accuracies of its finished steps; None where no frame of the final sound has the property.
+
+    ``interventions`` are what steered it, as its trace lists them.
+    """
     return {
         "trace": trace,
+        "interventions": list(interventions),
         "properties": {
             name: _property(decoded.steps, {view: curves.get((name, (view, CLEAN))) for view in VIEWS})
             for name in decoded.properties
@@ -36,6 +42,7 @@ def group_document(group: Emergence, curves: Curves) -> dict[str, Any]:
     estimated = first_view(curves)
     return {
         "traces": list(group.runs.values()),
+        "interventions": group.interventions,
         "properties": by_property,
         "order": compare_order(list(estimated.values())).to_json() if len(estimated) > 1 else None,
     }
@@ -70,6 +77,11 @@ def finding(curves: Curves) -> str:
             "would do better: nothing follows for it."
         )
     return " ".join(sentences)
+
+
+def steered_by(interventions: Sequence[Mapping[str, Any]]) -> str:
+    """Write ``, steered by set-property`` after the name of runs; nothing for those that were not."""
+    return f", steered by {listed([str(item['kind']) for item in interventions])}" if interventions else ""
 
 
 def listed(parts: list[str]) -> str:

@@ -15,6 +15,8 @@ from harness.interventions.site import Readers
 
 SILENT_DB = -78.0
 """Frames whose loudness the gauge reads below this have no pitch or timbre to move."""
+ROUNDED = 0.005
+"""How far a change may be from whole classes: two thirds of 3, written 0.667, are 2 semitones."""
 
 
 class Reference(NamedTuple):
@@ -34,7 +36,8 @@ class ByMoves:
     def __init__(self, name: str, change: float | None, to: float | None, moves: Moves, site: Readers) -> None:
         self._name, self._change, self._to, self._moves = name, change, to, moves
         self._reader = ProbeReader(site.probe(name), site) if name == moves.classed else None
-        if self._reader is not None and change is not None and abs(change / moves.width % 1) > 1e-6:
+        classes = 0.0 if change is None else change / moves.width
+        if self._reader is not None and abs(classes - round(classes)) > ROUNDED:
             raise InputError(f"{name} is moved in steps of {moves.width:g}; {change:g} is no multiple of it")
         self._reference: Reference | None = None
 

@@ -18,7 +18,7 @@ from harness.report.context import EXCERPT_S
 from harness.report.page import Report
 from harness.report.players import common_gain
 from harness.steering.document import finding
-from harness.steering.experiment import ARMS, SteeringResult
+from harness.steering.result import ARMS, SteeringResult
 from harness.store.reader import open_trace
 
 FloatArray = NDArray[np.float32]

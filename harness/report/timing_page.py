@@ -17,15 +17,18 @@ from harness.steering.timing_config import CHANGES
 from harness.steering.timing_words import finding
 
 
-def build_timing_report(study: TimingStudy) -> Report:
-    """Write ``report.html`` of a study into its folder. Raises ``StorageError`` if it cannot be written."""
+def build_timing_report(study: TimingStudy, out: Path | None = None) -> Report:
+    """Write the page of a study to the file ``out``, by default into its folder.
+
+    Raises ``StorageError`` if it cannot be written.
+    """
     found = " ".join(finding(each, study.curves) for each in study.maps.values())
     overview = Panel(
         "overview", "Overview", [Markup('<p class="finding">{}</p>').format(markup.tie(found)), _facts(study)]
     )
     panels = [overview, *(timing.panel(each, study.curves) for each in study.maps.values())]
     page = markup.render("Timing study", panels, (), "Timing study")
-    out = study.out / REPORT
+    out = out or study.out / REPORT
     with whole(out) as part:
         part.write_bytes(page.encode("utf-8", "replace"))
     return Report(out, found)

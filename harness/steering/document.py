@@ -9,8 +9,7 @@ import numpy as np
 from analysis import properties
 from analysis.steering import JUDGED, Comparison, Target
 from analysis.steering.comparison import unit
-from harness.interventions import to_json
-from harness.steering.experiment import ARMS, SteeringResult
+from harness.steering.result import ARMS, SteeringResult
 
 
 def document(result: SteeringResult) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def document(result: SteeringResult) -> dict[str, Any]:
     return {
         **{arm: {"audio": str(result.audio(arm)), "trace": str(result.trace(arm))} for arm in ARMS},
         "effect": {name: _effect(result, name) for name in JUDGED},
-        "interventions": [to_json(item) for item in result.interventions],
+        "interventions": list(result.interventions),
         "relative_norm": dict(result.relative_norm),
         "seeds": list(result.seeds),
         "over_seeds": {arm: effect.to_json() for arm, effect in result.over_seeds.items()},

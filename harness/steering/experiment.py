@@ -3,63 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from analysis.steering import JUDGED, Comparison, DoseResponse, Effect, Target, dose_response, summarise
+from analysis.steering import Target
 from generators.base import GenerationRequest, Generator
 from harness import pipeline, runs
 from harness.decoding.artifacts import Artifacts
 from harness.errors import InputError
 from harness.files import check_output
+from harness.interventions import to_json
 from harness.interventions.base import Intervention
 from harness.interventions.bind import bind
 from harness.interventions.random_direction import RandomDirection
 from harness.models import require_generator
 from harness.steering.arms import compare_all, control_of, dosed, dosed_target, natural_latents, target_of, window_of
 from harness.steering.outcome import Outcome, generate_outcomes, read_outcome
+from harness.steering.result import AS_GIVEN, RESULT, SteeringResult
 from harness.store.reader import Trace, open_trace
 
-ARMS = ("baseline", "steered", "control")
-AS_GIVEN = 1.0
-"""The dose that leaves the interventions as they were given."""
 USUAL_DOSES = (0.5, 1.5, 2.0, 2 / 3, 4 / 3, 1 / 3)
 """Others, in the order in which they are tried."""
-
-
-@dataclass(frozen=True)
-class SteeringResult:
-    """A finished experiment. K doses."""
-
-    out: Path
-    """Holds a run folder for each of ``ARMS``: the recorded seed."""
-    request: GenerationRequest
-    interventions: tuple[Intervention, ...]
-    target: Target | None
-    """What is to be reached; None for edits without a target."""
-    recorded: Mapping[str, Comparison]
-    """``steered`` and ``control`` -> the recorded seed's comparison with its baseline."""
-    over_seeds: Mapping[str, Effect]
-    """``steered`` and ``control`` -> all seeds together."""
-    relative_norm: Mapping[str, float]
-    """``steered`` and ``control`` -> mean over seeds of the edits' size, relative to what they edited."""
-    doses: Mapping[str, DoseResponse]
-    """Property -> change against dose, over all seeds; only those that any seed has."""
-    seeds: tuple[int, ...]
-    """Of the runs that ``over_seeds`` and ``doses`` rest on; the first is the recorded one."""
-    notes: tuple[str, ...] = ()
-    """What is to be known about the comparison, in sentences."""
-
-    def trace(self, arm: str) -> Path:
-        """Path of one arm's trace."""
-        return self.out / arm / runs.TRACE
-
-    def audio(self, arm: str) -> Path:
-        """Path of one arm's audio."""
-        return self.out / arm / runs.AUDIO
 
 
 def steer_recorded(
@@ -84,7 +50,7 @@ def steer_recorded(
     interventions
         What to do. The first ``SetProperty`` among them names the target.
     out
-        Folder for the three runs.
+        Folder for the three runs, and for what ``read_result`` reads.
     artifacts
         SAE and probes; None = those shipped for the codec.
     strengths
@@ -106,6 +72,7 @@ def steer_recorded(
     request = generator.resolve(GenerationRequest(**trace.request))
     doses = _doses(generator, request, interventions, artifacts, strengths)
     check_output(out, force=force)
+    (out / RESULT).unlink(missing_ok=True)
     others = [dataclasses.replace(request, seed=request.seed + more) for more in range(1, seeds)]
     count = _Counter(progress, len(doses) + 2, seeds)
     window_s = window_of(interventions)
@@ -136,27 +103,28 @@ def steer_recorded(
     steered = recorded_and_more("steered", interventions)
     control = recorded_and_more("control", control_of(interventions, steered))
     outcomes = {"steered": steered, "control": control}
-    found = {arm: compare_all(baselines, made, target, natural) for arm, made in outcomes.items()}
-    by_dose = {AS_GIVEN: found["steered"]}
+    by_dose = {}
     for dose, edits in doses.items():
+        made = steered
         if dose != AS_GIVEN:
             made = generate_outcomes(
                 generator, [request, *others], edits, artifacts, window_s=window_s, progress=count.seeds
             )
-            by_dose[dose] = compare_all(baselines, made, dosed_target(target, dose), natural)
             count.arm_done()
-    return SteeringResult(
+        by_dose[dose] = tuple(compare_all(baselines, made, dosed_target(target, dose), natural))
+    result = SteeringResult(
         out=out,
         request=request,
-        interventions=tuple(interventions),
+        interventions=tuple(to_json(item) for item in interventions),
         target=target,
-        recorded={arm: comparisons[0] for arm, comparisons in found.items()},
-        over_seeds={arm: summarise(comparisons) for arm, comparisons in found.items()},
+        by_dose=by_dose,
+        control=tuple(compare_all(baselines, control, target, natural)),
         relative_norm={arm: float(np.mean([o.relative_norm for o in made])) for arm, made in outcomes.items()},
-        doses=_dose_responses(by_dose),
         seeds=(request.seed, *(other.seed for other in others)),
         notes=_notes(trace, out, baselines[0], target),
     )
+    result.store()
+    return result
 
 
 class _Counter:
@@ -213,20 +181,6 @@ def _doses(
     for edits in doses.values():
         bind(edits, generator, request, artifacts)
     return doses
-
-
-def _dose_responses(by_dose: Mapping[float, Sequence[Comparison]]) -> dict[str, DoseResponse]:
-    """Relate every property to the dose; nothing for a single dose."""
-    if len(by_dose) < 2:
-        return {}
-    doses = sorted(by_dose)
-    names = [comparison.run for comparison in by_dose[AS_GIVEN]]
-    found = {}
-    for name in JUDGED:
-        changes = np.array([[c.change[name] for c in by_dose[dose]] for dose in doses]).T
-        if np.isfinite(changes).any():
-            found[name] = dose_response(doses, changes, names)
-    return found
 
 
 def _notes(trace: Trace, out: Path, baseline: Outcome, target: Target | None) -> tuple[str, ...]:

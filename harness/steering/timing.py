@@ -98,6 +98,21 @@ def run_timing(
     return study
 
 
+def read_study(out: Path) -> TimingStudy:
+    """Read a finished study from its folder. Raises ``InputError`` for one that is damaged or not finished."""
+    folder, emergence = StudyFolder(out), Emergence()
+    config = folder.config()
+    if not (out / TABLE).is_file() or not all(map(folder.has, config.cells())):
+        raise InputError(f"{out} holds a timing study that is not finished; the same 'harness timing' goes on from it")
+    for path in folder.traces(config):
+        with open_trace(path) as trace:
+            decoded = read_decoded(trace)
+            if decoded is None:
+                raise InputError(f"{path} is not decoded; give the 'harness timing' command of the study again")
+            emergence.add(decoded, str(path))
+    return TimingStudy(out, {name: _map(folder, config, name) for name in config.properties}, emergence.curves())
+
+
 def _check_windows(generator: Generator, config: TimingConfig) -> None:
     """Refuse more windows than updates: some would act at the same one."""
     updates = min(len(generator.plan(request).times) - 1 for request in config.requests)
@@ -119,7 +134,7 @@ def _baselines(
 ) -> tuple[list[Outcome], Curves]:
     """Generate the unsteered runs, or read those that are there, and decode every step of them."""
     emergence, outcomes = Emergence(), []
-    traces = [path / runs.TRACE for path in runs.run_folders(folder.baseline, len(config.requests))]
+    traces = folder.traces(config)
     if not all(_complete(path) for path in traces):
         pipeline.run(generator, config.requests, folder.baseline, trace=True, force=True, progress=progress)
     for path in traces:

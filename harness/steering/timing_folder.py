@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.bootstrap import Interval
 from analysis.steering import JUDGED, Comparison, TimingMap
-from generators.base import Generator
+from generators.base import GenerationRequest, Generator
 from harness import runs
 from harness.errors import ExistsError, InputError
 from harness.files import check_output, whole, write_json
@@ -51,6 +51,24 @@ class StudyFolder:
             runs.clear(trace.parent)
         (self.out / "cells").mkdir(parents=True, exist_ok=True)
         write_json(path, document)
+
+    def config(self) -> TimingConfig:
+        """Read what was asked for. Raises ``InputError`` for a damaged file."""
+        path = self.out / CONFIG
+        asked = _read(path)
+        try:
+            return TimingConfig(
+                properties=tuple(asked["properties"]),
+                windows=asked["windows"],
+                strengths=tuple(asked["strengths"]),
+                requests=tuple(GenerationRequest(**request) for request in asked["requests"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); give the 'harness timing' command again") from error
+
+    def traces(self, config: TimingConfig) -> list[Path]:
+        """Paths of the traces of the unsteered runs, which may not be there yet."""
+        return [path / runs.TRACE for path in runs.run_folders(self.baseline, len(config.requests))]
 
     def has(self, cell: Cell) -> bool:
         """Whether a cell was finished."""

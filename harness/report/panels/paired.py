@@ -8,13 +8,12 @@ from markupsafe import Markup
 
 from analysis import properties
 from analysis.steering import JUDGED
-from harness.interventions import to_json
 from harness.report.blocks import Figure, Panel
 from harness.report.markup import facts, prompt_block, table, tie
 from harness.report.paired import PairedContext
 from harness.report.players import data_uri
 from harness.steering.document import document, finding
-from harness.steering.experiment import ARMS
+from harness.steering.result import ARMS
 
 ARM_NAMES = {"baseline": "Baseline", "steered": "Steered", "control": "Random control"}
 
@@ -36,7 +35,7 @@ def panel(context: PairedContext) -> Panel:
         ),
         table(["property", *ARM_NAMES.values(), "target", "reached"], _rows(context), "Effect on every property"),
         Markup('<details><summary>Interventions</summary><pre tabindex="0">{}</pre></details>').format(
-            json.dumps([to_json(item) for item in result.interventions], indent=2)
+            json.dumps(result.interventions, indent=2)
         ),
     ]
     return Panel("paired", "Before and after", pieces)

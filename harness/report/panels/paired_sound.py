@@ -13,7 +13,7 @@ from harness.report.panels.paired import ARM_NAMES
 from harness.report.spectrogram import Spectrogram
 from harness.report.tracks import typical
 from harness.steering.document import change
-from harness.steering.experiment import ARMS
+from harness.steering.result import ARMS
 
 PARTS = 12
 """Stretches of the audio that the tables list."""

@@ -41,10 +41,9 @@ def _group(group: Group, suffix: str, *, headed: bool) -> list[Markup | Figure]:
     steps = len(next(iter(estimated.values())).t) - 1
     middle = steps // 2
     halfway = ", ".join(f"{name} {curve.accuracy.value[middle]:.0%}" for name, curve in estimated.items())
-    head = f"{len(group.runs)} runs" if len(group.runs) > 1 else "one run"
     overview = Figure(
         f"together-chart{suffix}",
-        f"How sounds emerge: {head} with {steps} steps" if headed else "How sounds emerge",
+        f"How sounds emerge: {group.name}, {steps} steps" if headed else "How sounds emerge",
         chart.figure(),
         f"Half-way, at step {middle}, the clean estimate is decoded as the final sound in: {halfway} of the frames. "
         f"{OVER_RUNS} Dashed: the share that naming the commonest class gets right.",

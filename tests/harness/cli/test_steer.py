@@ -71,3 +71,37 @@ def test_a_taken_folder_and_a_missing_run_are_refused(steer, invoke, tmp_path):
     assert_fails(
         invoke("steer", tmp_path / "none", "--set", "pitch=+3st", "--out", tmp_path / "o"), 2, "does not exist"
     )
+
+
+def test_the_folder_is_an_experiment_to_report_and_three_runs_to_decode(steer, invoke, fitted, tmp_path):
+    assert steer("--set", "loudness=-6dB").exit_code == 0
+    own = ("--sae", fitted.sae, "--probes", fitted.probes)
+    decoded = invoke("decode", tmp_path / "out", *own, "--json")
+    document = json.loads(decoded.stdout)
+    assert document["aggregated"] == []
+    kinds = {run["trace"].split("/")[-2]: [item["kind"] for item in run["interventions"]] for run in document["runs"]}
+    assert kinds == {"baseline": [], "steered": ["set-property"], "control": ["random-direction"]}
+    assert "4 steps, steered by set-property" in decoded.stderr
+
+    page = (tmp_path / "out" / "report.html").read_text()
+    (tmp_path / "out" / "report.html").unlink()
+    again = invoke("report", tmp_path / "out", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout)["report"] == str(tmp_path / "out" / "report.html")
+    assert (tmp_path / "out" / "report.html").read_text() == page
+    assert_fails(invoke("report", tmp_path / "out"), 1, "--force")
+    assert_fails(invoke("report", tmp_path / "out", "--force", *own[2:]), 2, "--probes is for the report of one run")
+
+
+def test_runs_steered_alike_are_decoded_together(generate, invoke, fitted, tmp_path):
+    own = ("--sae", fitted.sae, "--probes", fitted.probes)
+    common = ("--prompt", "C4", "--prompt", "A4", "--trace", "--steps", "4", "--duration", "0.27", *own)
+    assert generate(*common, "--out", tmp_path / "runs" / "plain").exit_code == 0
+    assert generate(*common, "--steer", "feature:3*2", "--out", tmp_path / "runs" / "more").exit_code == 0
+    result = invoke("decode", tmp_path / "runs", *own, "--json")
+    groups = json.loads(result.stdout)["aggregated"]
+    assert sorted((len(group["traces"]), len(group["interventions"])) for group in groups) == [(2, 0), (2, 1)]
+    assert "2 runs together, steered by scale" in result.stderr
+    report = invoke("report", tmp_path / "runs", "--json")
+    assert json.loads(report.stdout)["finding"].startswith("Over 2 runs")
+    assert "2 runs, steered by scale, 4 steps" in (tmp_path / "runs" / "report.html").read_text()

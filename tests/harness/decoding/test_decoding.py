@@ -74,7 +74,7 @@ def test_curves_follow_what_is_known_of_the_flow(decoded):
 
 def test_document_has_one_accuracy_a_step(decoded, paths):
     document = run_document("run", decoded[0], measure(decoded[0]))
-    assert list(document) == ["trace", "properties"]
+    assert list(document) == ["trace", "interventions", "properties"]
     for part in document["properties"].values():
         assert list(part) == ["x1_hat", "x_t", "chance", "commit_step", "commit_t"]
         assert part["commit_t"] == decoded[0].t[part["commit_step"]]

@@ -20,6 +20,7 @@ from harness.runs import TRACE
 from harness.steering.arms import dosed, target_of, window_of
 from harness.steering.document import document, finding
 from harness.steering.experiment import steer_recorded
+from harness.steering.result import RESULT, read_result
 from harness.store.reader import open_trace
 
 FRAMES = 6
@@ -84,6 +85,17 @@ def test_document_has_every_key_and_every_file(recorded, generator, artifacts, t
         (edit,) = steered.metadata["extra"]["interventions"]
         assert (edit["property"], edit["change"]) == ("loudness", -6.0)
     assert "oudness" in finding(result)
+
+
+def test_an_experiment_is_read_back_from_its_folder(recorded, generator, artifacts, tmp_path):
+    edits = [SetProperty("loudness", change=-6.0), Call(louder)]
+    made = steer_recorded(recorded, generator, edits, tmp_path / "out", artifacts=artifacts, strengths=(0.5,), seeds=2)
+    again = read_result(tmp_path / "out")
+    assert document(again) == document(made)
+    assert (again.request, again.target, finding(again)) == (made.request, made.target, finding(made))
+    (tmp_path / "out" / RESULT).write_text("{}")
+    with pytest.raises(InputError, match=r"steering\.json is damaged"):
+        read_result(tmp_path / "out")
 
 
 def test_control_moves_as_far_as_the_edit(recorded, generator, tmp_path):

@@ -11,7 +11,7 @@ from generators.base import GenerationRequest
 from harness.decoding.artifacts import read_artifacts
 from harness.errors import ExistsError, InputError
 from harness.steering import timing
-from harness.steering.timing import run_timing
+from harness.steering.timing import read_study, run_timing
 from harness.steering.timing_config import TimingConfig
 from harness.steering.timing_words import finding
 
@@ -53,6 +53,9 @@ def test_a_study_leaves_cells_table_and_maps(generator, config, artifacts, tmp_p
     assert document["loudness"]["windows"] == [[0.0, 0.5], [0.5, 1.0]]
     assert document["loudness"]["emergence"]["x1_hat"]["commit_t"] is not None
     assert "oudness" in finding(found, study.curves)
+    again = read_study(tmp_path / "out")
+    assert again.to_json() == study.to_json()
+    assert finding(again.maps["loudness"], again.curves) == finding(found, study.curves)
 
 
 def test_a_stopped_study_goes_on_from_its_cells(generator, config, artifacts, tmp_path, monkeypatch):
@@ -69,6 +72,8 @@ def test_a_stopped_study_goes_on_from_its_cells(generator, config, artifacts, tm
     with pytest.raises(KeyboardInterrupt):
         run_timing(generator, config, tmp_path / "out", artifacts=artifacts)
     assert len(list((tmp_path / "out" / "cells").iterdir())) == 2
+    with pytest.raises(InputError, match="not finished"):
+        read_study(tmp_path / "out")
     monkeypatch.setattr(timing, "generate_outcomes", lambda *a, **o: made.append(a) or plain(*a, **o))
     again = run_timing(generator, config, tmp_path / "out", artifacts=artifacts)
     assert len(made) == 4  # the two that were missing
