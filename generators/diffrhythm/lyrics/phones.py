@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
 
-COMMA, END_OF_LINE, WORD_GAP = 1, 2, 5
-"""Ids of the phones ``,`` and ``.`` and ``_``; the second closes every line, and stands nowhere else."""
+COMMA, END_OF_LINE = 1, 2
+"""Ids of the phones ``,`` and ``.``; the second closes every line, and stands nowhere else."""
 
 
 @functools.cache
