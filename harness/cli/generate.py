@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     "--hidden-stride", type=click.IntRange(1), default=1, metavar="N", help="Record every N-th frame of them."
 )
 @click.option(
-    "--hidden-dtype", type=click.Choice(["float16", "float32", "float64"]), default="float16", help="Store as."
+    "--hidden-dtype", type=click.Choice(["float16", "float32"]), default="float16", help="Type of the stored numbers."
 )
 @click.option("--yes", is_flag=True, help="Write the trace however large it is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/DATE-TIME]")

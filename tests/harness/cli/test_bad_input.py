@@ -121,13 +121,15 @@ def test_empty_generator_folder(generate, tmp_path):
     assert_one_line(generate("--prompt", "C4", "--generator", tmp_path / "model"), 1, "generator.json: missing")
 
 
-def test_limits_of_the_options_are_those_of_the_generators():
+def test_limits_of_the_options_are_those_of_what_they_are_for():
     from generators.requests import MAX_SEED, MAX_STEPS, MIN_STEPS
+    from harness.capture import HIDDEN_DTYPES
     from harness.cli.generate import command
 
     ranges = {option.name: option.type for option in command.params}
     assert (ranges["steps"].min, ranges["steps"].max) == (MIN_STEPS, MAX_STEPS)
     assert (ranges["seed"].min, ranges["seed"].max) == (0, MAX_SEED)
+    assert list(ranges["hidden_dtype"].choices) == list(HIDDEN_DTYPES)
 
 
 @pytest.mark.parametrize("command", ["inspect", "report"])
