@@ -11,6 +11,7 @@ from analysis.attribution import attribute
 from analysis.probes import Features, Probe
 
 TOP = 8
+"""Most features listed for a property."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,8 @@ class TopFeature:
     """F1 score of this feature alone as a detector of that class in this sound; None where the class does not occur."""
 
 
-def top_features(
-    probe: Probe, features: Features, target: NDArray[np.int64], count: int = TOP
-) -> tuple[TopFeature, ...]:
-    """List the features that contribute most to the decode of the frames that have a class, strongest first."""
+def top_features(probe: Probe, features: Features, target: NDArray[np.int64]) -> tuple[TopFeature, ...]:
+    """List the ``TOP`` features that contribute most to the decode of the frames that have a class, strongest first."""
     rows = np.flatnonzero(target >= 0)
     if not len(rows):
         return ()
@@ -45,7 +44,7 @@ def top_features(
     contribution = np.bincount(entries.feature, added, features.d_features) / len(rows)
     active = np.bincount(entries.feature, entries.value != 0, features.d_features) / len(rows)
     f1 = attribute(features, target[rows], weights.shape[1]).f1
-    strongest = [int(i) for i in np.argsort(-contribution, kind="stable")[:count] if contribution[i] > 0]
+    strongest = [int(i) for i in np.argsort(-contribution, kind="stable")[:TOP] if contribution[i] > 0]
     return tuple(
         TopFeature(
             i, float(contribution[i]), float(active[i]), best, None if np.isnan(f1[i, best]) else float(f1[i, best])

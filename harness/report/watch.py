@@ -9,8 +9,10 @@ from pathlib import Path
 from harness.report.page import Report
 from harness.store.reader import Trace, open_trace
 
+POLL_S = 2.0
 
-def watch(path: Path, build: Callable[[Trace], Report], *, poll_s: float = 2.0) -> Iterator[Report]:
+
+def watch(path: Path, build: Callable[[Trace], Report]) -> Iterator[Report]:
     """Yield a new report whenever the trace at ``path`` holds more steps than before, the last one once it is whole."""
     seen: tuple[int, bool] | None = None
     while True:
@@ -21,4 +23,4 @@ def watch(path: Path, build: Callable[[Trace], Report], *, poll_s: float = 2.0) 
                 yield build(trace)
             if trace.complete:
                 return
-        time.sleep(poll_s)
+        time.sleep(POLL_S)
