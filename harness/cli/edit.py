@@ -9,7 +9,7 @@ import click
 
 from harness.cli.codec import codec_options
 from harness.cli.console import answer, say, table
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import debug_option, fitted_options, force_option, json_option
 from harness.cli.values import FiniteRange
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ MOSTLY = 0.5
     metavar="PROPERTY=CHANGE",
     help="Such as pitch=+3st, loudness=-6dB or pitch:=69st.",
 )
-@click.option("--sae", type=PATH, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes.")
-@click.option("--probes", type=PATH, metavar="DIR", help="Probes to use instead of the shipped ones.")
+@fitted_options
 @click.option(
     "--strength",
     type=FiniteRange(min=0),
@@ -63,8 +62,6 @@ def command(
     It is encoded, its latents are edited through an SAE and probes, and decoded. What was asked for is measured on the
     decoded sound, beside the recording decoded without an edit. The file has the codec's sample rate and channels.
     """
-    if sae is not None and probes is None:
-        raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     from harness.files import check_output_file
 
     if out.suffix.lower() != ".wav":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.console import answer, progress_bar, say
-from harness.cli.options import debug_option, force_option, json_option
+from harness.cli.options import debug_option, fitted_options, force_option, json_option
 
 if TYPE_CHECKING:
     from harness.report.page import Report
@@ -53,8 +53,7 @@ def _steps_to_hear(ctx: click.Context, param: click.Parameter, value: str) -> in
 )
 @click.option("--assets", type=FOLDER, metavar="DIR", help="Keep the sounds in files there, not in the page.")
 @click.option("--generator", metavar="NAME|DIR", help="Where the generator is now, if it is not where it was.")
-@click.option("--sae", type=FOLDER, metavar="DIR", help="SAE that decoded, if not the shipped one; needs --probes.")
-@click.option("--probes", type=FOLDER, metavar="DIR", help="Probes that decoded, if not the shipped ones.")
+@fitted_options
 @click.option("--dataset", type=FOLDER, metavar="FILE", help="Clean latents in which to look for sounds of features.")
 @click.option("--watch", "watching", is_flag=True, help="Build it again until the generation is finished.")
 @click.option("--open", "open_report", is_flag=True, help="Open it in the browser.")
@@ -84,8 +83,6 @@ def command(
     from harness.report.folders import page_of
     from harness.runs import REPORT, trace_paths
 
-    if sae is not None and probes is None:
-        raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     traces = trace_paths(paths)
     write_own_page = page_of(paths[0]) if len(paths) == 1 else None
     one = len(traces) == 1 and write_own_page is None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import fitted_options
+
 if TYPE_CHECKING:
     from generators.base import Generator
     from harness.decoding.artifacts import Artifacts
@@ -95,8 +97,7 @@ _SUPPORT = (
         metavar="FILE.py",
         help="Python file with a function interventions(generator, sae, probes); its list acts last.",
     ),
-    click.option("--sae", type=FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),
-    click.option("--probes", type=FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones."),
+    fitted_options,
     click.option(
         "--hidden-sae",
         "hidden_saes",
@@ -122,8 +123,6 @@ def _adding(options: tuple[Callable[..., Any], ...], command: Callable[..., None
         patch: tuple[str, ...] = (),
         **others: Any,
     ) -> None:
-        if sae is not None and probes is None:
-            raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
         command(steering=Steering(steer, patch, script, sae, probes, hidden_saes), **others)
 
     for option in reversed(options):

@@ -13,6 +13,7 @@ from harness.cli.options import (
     debug_option,
     device_option,
     duration_option,
+    fitted_options,
     force_option,
     guidance_scale_option,
     json_option,
@@ -51,8 +52,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--steps", type=click.IntRange(2, 1000), metavar="N", help="Number of updates.")
 @guidance_scale_option
 @duration_option
-@click.option("--sae", type=PATH, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes.")
-@click.option("--probes", type=PATH, metavar="DIR", help="Probes to use instead of the shipped ones.")
+@fitted_options
 @device_option
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder of the study.")
 @force_option
@@ -86,8 +86,6 @@ def command(
     texts = [*prompts, *(read_prompts(prompts_file) if prompts_file else [])]
     if not texts:
         raise click.UsageError("no prompt was given; give --prompt or --prompts")
-    if sae is not None and probes is None:
-        raise click.UsageError("--sae needs --probes: probes read the features of one SAE only")
     from generators.base import GenerationRequest
     from harness.models import load_generator
     from harness.report.timing_page import build_timing_report
