@@ -1,10 +1,14 @@
 """What recording every step costs: traced against untraced generation, and nnsight capturing the same tensors.
 
-    python -m benchmarks.trace_overhead [--subjects idle mini diffrhythm-mid] [--rounds 31] [--nnsight PYTHON]
+    python -m benchmarks.trace_overhead [--subjects idle mini diffrhythm-mid] [--nnsight PYTHON]
+
+Every update is paired with the same one of the run beside it (``step_clock.py``): ``extra_percent`` is what tracing
+costs of a generation. `mini` takes five minutes, ``diffrhythm-mid`` as long, ``idle`` seconds.
 
 ``idle`` has the shapes of `mini` and a network that does next to nothing, so that milliseconds of tracing show by
 themselves; ``parts`` says what they are spent on. ``--nnsight`` is the interpreter of an environment that holds nnsight
-and what the generators need; there nnsight and tracing are timed in one process, see ``nnsight_capture.py``.
+and what the generators need; there nnsight and tracing are timed in one process, on ``idle`` too, see
+``nnsight_capture.py``.
 """
 
 from __future__ import annotations
@@ -15,11 +19,13 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.step_clock import Split, StepClock, extra
 from benchmarks.timing import against, in_turns, report
 from benchmarks.trace_subjects import HIDDEN, SUBJECTS, subject, traced
 from benchmarks.writer import ABOUT, Step, layout, write_trace
@@ -27,18 +33,30 @@ from harness.provenance import hardware, versions
 from harness.store.writer import TraceWriter
 
 ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = {"idle": 75, "mini": 75, "diffrhythm-mid": 6, "diffrhythm-tiny": 75}
 
 
 def overhead(name: str, rounds: int, folder: Path) -> dict[str, Any]:
     """Time one subject untraced, traced, and traced with hidden states."""
     generator, request = subject(name)
     path, hidden = folder / f"{name}.h5", folder / f"{name}-hidden.h5"
-    variants: dict[str, Callable[[], object]] = {
-        "untraced": lambda: generator.generate(request),
-        "traced": lambda: traced(generator, request, path, ()),
-        "traced with hidden states": lambda: traced(generator, request, hidden, HIDDEN),
+    variants: dict[str, Callable[[StepClock], object]] = {
+        "untraced": lambda clock: generator.generate(request, [clock]),
+        "traced": lambda clock: traced(generator, request, path, (), [clock]),
+        "traced with hidden states": lambda clock: traced(generator, request, hidden, HIDDEN, [clock]),
     }
-    table: dict[str, Any] = {**against(in_turns(variants, rounds), "untraced")}
+    splits: dict[str, list[Split]] = {variant: [] for variant in variants}
+
+    def run(variant: str) -> None:
+        clock = StepClock()
+        variants[variant](clock)
+        splits[variant].append(clock.stop())
+
+    times = in_turns({variant: partial(run, variant) for variant in variants}, rounds)
+    measured = {variant: found[1:] for variant, found in splits.items()}  # the first run of each warmed it up
+    table: dict[str, Any] = against(times, "untraced")
+    for variant, row in extra(measured, "untraced").items():
+        table[variant] |= row
     table["trace_bytes"] = path.stat().st_size
     table["trace_bytes_with_hidden_states"] = hidden.stat().st_size
     return table
@@ -64,9 +82,9 @@ def parts(whole_ms: float, rounds: int, folder: Path) -> dict[str, float]:
     return {name: round(milliseconds, 2) for name, milliseconds in spent.items()}
 
 
-def nnsight(python: Path, name: str, rounds: int, threads: int, folder: Path) -> dict[str, Any]:
-    """Run ``nnsight_capture.py`` in the other environment."""
-    options = {"--subject": name, "--rounds": rounds, "--threads": threads, "--folder": folder}
+def nnsight(python: Path, rounds: int, threads: int, folder: Path) -> dict[str, Any]:
+    """Run ``nnsight_capture.py`` on ``idle`` in the other environment."""
+    options = {"--subject": "idle", "--rounds": rounds, "--threads": threads, "--folder": folder}
     words = [str(word) for option in options.items() for word in option]
     command = [str(python), "-m", "benchmarks.nnsight_capture", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -80,24 +98,25 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, default=["idle", "mini", "diffrhythm-mid"])
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--rounds", type=int, help="instead of those in ROUNDS")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--nnsight", type=Path, metavar="PYTHON")
     parser.add_argument("--folder", type=Path, help="where traces are written; default: the temporary folder")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trace_overhead.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result: dict[str, Any] = {"versions": versions(), "hardware": hardware(), "rounds": arguments.rounds}
+    result: dict[str, Any] = {"versions": versions(), "hardware": hardware()}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         for name in arguments.subjects:
-            result[name] = overhead(name, arguments.rounds, folder)
+            rounds = arguments.rounds or ROUNDS[name]
+            result[name] = {"rounds": rounds, **overhead(name, rounds, folder)}
             if name == "idle":
                 traced_ms = result[name]["traced"]["cpu_extra_ms"]
-                result[name]["parts_cpu_ms"] = parts(traced_ms, arguments.rounds, folder)
-            if arguments.nnsight:
-                captured = nnsight(arguments.nnsight, name, arguments.rounds, arguments.threads, folder)
-                result[name]["beside nnsight"] = captured
+                result[name]["parts_cpu_ms"] = parts(traced_ms, rounds, folder)
+                if arguments.nnsight:
+                    captured = nnsight(arguments.nnsight, rounds, arguments.threads, folder)
+                    result[name]["beside nnsight"] = captured
     report({**result, "load_average": os.getloadavg()}, arguments.out)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.idle import IdleGenerator
-from generators.base import GenerationRequest, Generator
+from generators.base import GenerationRequest, Generator, StepHook
 from generators.diffrhythm import DiffRhythmGenerator
 from generators.mini.codec import MiniCodec
 from generators.mini.generator import MiniGenerator
@@ -41,7 +41,9 @@ def subject(name: str) -> tuple[Generator, GenerationRequest]:
     return generator, GenerationRequest("anything", seed=1, duration_s=seconds, num_inference_steps=31)
 
 
-def traced(generator: Generator, request: GenerationRequest, path: Path, hidden: Sequence[str]) -> None:
-    """Generate and record; hidden states unconverted, as nnsight keeps them."""
+def traced(
+    generator: Generator, request: GenerationRequest, path: Path, hidden: Sequence[str], hooks: Sequence[StepHook] = ()
+) -> None:
+    """Generate and record after ``hooks``; hidden states unconverted, as nnsight keeps them."""
     with Tracer(generator, [request], [path], hidden=hidden, hidden_dtype="float32", force=True, yes=True) as tracer:
-        tracer.finish(generator.generate_batch([request], [tracer]))
+        tracer.finish(generator.generate_batch([request], [*hooks, tracer]))
