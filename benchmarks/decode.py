@@ -2,16 +2,13 @@
 
     python -m benchmarks.decode [--steps 32] [--duration 5] [--out benchmarks/results/decode.json]
 
-Imports and loading are not counted: a trace is generated first and decoded ``--repeats`` times. Where nothing is
-shipped for the codec (and none is given by ``--sae`` and ``--probes``), an untrained SAE and probes of the shipped
-shapes stand in: the arithmetic is the same. Processor seconds are over all threads; on a busy machine they hold where
-wall time does not.
+Imports and loading are not counted: a trace is generated first and decoded ``--repeats`` times. Processor seconds are
+over all threads; on a busy machine they hold where wall time does not.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,39 +16,17 @@ from pathlib import Path
 
 import torch
 
-from analysis import properties
-from analysis.probes import Probe, ProbeInfo
-from analysis.sae.base import build
-from analysis.sae.config import SAEConfig
-from analysis.source import Source
+from benchmarks.timing import report
 from generators.base import GenerationRequest
 from harness import provenance
-from harness.decoding.artifacts import VIEWS, Artifacts, latents_of, read_artifacts, shipped_artifacts
+from harness.decoding.artifacts import Artifacts, latents_of, require_shipped
 from harness.decoding.decode import decode
 from harness.decoding.emergence import measure
 from harness.decoding.storage import store
 from harness.models import load_generator
 from harness.pipeline import run
+from harness.runs import TRACE
 from harness.store.reader import Trace, open_trace
-
-PROPERTIES = ("pitch", "loudness", "timbre")
-D_SAE, K = 2048, 32
-LEVELS = {"pitch": (), "loudness": (-80.0, 0.0), "timbre": (-2.0, 2.0)}
-"""Values that span the stand-in probes' classes."""
-
-
-def stand_in(source: Source) -> Artifacts:
-    """Make an untrained SAE and probes of the shapes that are shipped."""
-    sae = build(SAEConfig("topk", source.d_in, D_SAE, k=K), source).requires_grad_(False)
-    random = torch.Generator().manual_seed(0)
-    probes = {}
-    for name in PROPERTIES:
-        measured = properties.load(name)
-        bins = measured.bins(LEVELS[name])
-        info = ProbeInfo(name, measured.unit, measured.tolerance, bins, source, sae.sha256)
-        weights = torch.randn(1, D_SAE, bins.count, generator=random)
-        probes[name] = Probe(info, weights, torch.zeros(1, bins.count))
-    return Artifacts(sae, probes, {view: {} for view in VIEWS})
 
 
 def timed(repeats: int, stages: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -79,37 +54,29 @@ def decode_once(trace: Trace, artifacts: Artifacts) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time to decode one trace of mini.")
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=32, help="updates of the trace")
     parser.add_argument("--duration", type=float, default=5.0, help="its length in seconds")
     parser.add_argument("--repeats", type=int, default=5, help="times it is decoded; the fastest counts")
-    parser.add_argument("--sae", type=Path, help="SAE folder to use instead of the shipped one")
-    parser.add_argument("--probes", type=Path, help="probes to use instead of the shipped ones")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/decode.json"))
     arguments = parser.parse_args()
     request = GenerationRequest(
         "a gentle bright flute melody", duration_s=arguments.duration, num_inference_steps=arguments.steps
     )
     with tempfile.TemporaryDirectory() as folder:
         run(load_generator("mini"), [request], folder, trace=True)
-        with open_trace(Path(folder) / "trace.h5") as trace:
-            source = latents_of(trace)
-            given = arguments.probes and read_artifacts(source, arguments.probes, arguments.sae)
-            found = given or shipped_artifacts(source)
-            artifacts = found or stand_in(source)
+        with open_trace(Path(folder) / TRACE) as trace:
+            artifacts = require_shipped(latents_of(trace))
             result = {
                 "states": len(trace.x_t),
                 "frames": trace.x_t.shape[1],
-                "artifacts": artifacts.describe() if found else f"untrained stand-in, {D_SAE} features, k {K}",
+                "artifacts": artifacts.describe(),
                 **timed(arguments.repeats, lambda: decode_once(trace, artifacts)),
                 "threads": torch.get_num_threads(),
                 "hardware": provenance.hardware(),
             }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+    report(result, arguments.out)
 
 
 if __name__ == "__main__":
