@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-ABANDONED_S = 3600.0
-"""A temporary file that nobody wrote to for so long is what a killed process left."""
 
 
 @contextmanager
@@ -21,7 +16,6 @@ def replacing(path: Path) -> Iterator[Path]:
     When it fails, what was at ``path`` is still there. Raises ``OSError``.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    _remove_abandoned(path)
     try:
         yield part
         os.replace(part, path)
@@ -34,11 +28,3 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with replacing(path) as part:
         part.write_bytes(content)
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of ``path``."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > ABANDONED_S:
-                part.unlink()

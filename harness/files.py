@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from analysis.files import replacing
 from harness.errors import ExistsError, StorageError
+
+ABANDONED_S = 3600.0
+"""A temporary file that nobody wrote to for so long is what a killed process left."""
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+"""Names that ``whole`` gives to temporary files."""
 
 
 @contextmanager
@@ -28,13 +36,22 @@ def whole(path: Path) -> Iterator[Path]:
         raise StorageError(f"cannot write {path}: {reason}") from error
 
 
+def remove_unfinished(path: Path, *, idle_s: float = ABANDONED_S) -> None:
+    """Remove the temporary files of ``whole(path)`` that nobody wrote to for ``idle_s`` seconds."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime >= idle_s:
+                part.unlink()
+
+
 def check_output(out: Path, *, force: bool) -> None:
     """Refuse an output folder that cannot be used, without touching the disk.
 
     Raises ``ExistsError`` when something is in it and ``force`` is not given, ``StorageError`` when it is not writable.
+    Temporary files that a killed process left do not count.
     """
     place = _check_place(out)
-    if place == out and not force and any(out.iterdir()):
+    if place == out and not force and not all(_UNFINISHED.fullmatch(item.name) for item in out.iterdir()):
         raise ExistsError(f"{out} is not empty; give another folder, or --force to replace what is in it")
 
 

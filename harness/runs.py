@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError, StorageError
-from harness.files import check_output
+from harness.files import check_output, remove_unfinished
 
 try:
     import fcntl
@@ -61,8 +61,12 @@ def trace_paths(paths: Iterable[Path]) -> list[Path]:
 
 
 def clear(folder: Path, *, keep: tuple[str, ...] = ()) -> None:
-    """Remove the files of an earlier run, and nothing else, so that no old report stands beside new audio."""
+    """Remove the files of an earlier run, and nothing else, so that no old report stands beside new audio.
+
+    Unfinished ones go too, also one that is being written: it belongs to the run that is no more.
+    """
     for name in FILES:
+        remove_unfinished(folder / name, idle_s=0)
         if name not in keep:
             (folder / name).unlink(missing_ok=True)
 

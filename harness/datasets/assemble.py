@@ -14,7 +14,7 @@ from analysis import properties
 from harness.datasets.format import FORMAT, FORMAT_VERSION, SPLITS, Classes, FileRecord, Output, Plan, Skipped, dumps
 from harness.datasets.shards import Shards
 from harness.errors import StorageError
-from harness.files import whole
+from harness.files import remove_unfinished, whole
 
 
 def assemble(
@@ -32,6 +32,7 @@ def assemble(
     out, plan, columns = output
     found = [(unit, i, file) for unit in units for i, file in enumerate(shards.files(unit))]
     ordered = sorted(found, key=lambda entry: SPLITS.index(entry[2].split))
+    remove_unfinished(out)
     needed, free = shards.bytes(units), shutil.disk_usage(out.parent).free
     if needed > free:
         raise StorageError(f"cannot write {out}: it needs {needed / 1e6:.0f} MB but {free / 1e6:.0f} MB are free")

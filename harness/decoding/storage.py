@@ -18,7 +18,7 @@ from harness.decoding.artifacts import CLEAN, NOISE_AWARE, VIEWS
 from harness.decoding.decode import Decoded, DecodedProperty, Decoder, run_name
 from harness.decoding.top import TopFeature
 from harness.errors import StorageError
-from harness.files import whole
+from harness.files import remove_unfinished, whole
 from harness.runs import DECODED, TRACE
 from harness.store import checks
 from harness.store.reader import Trace
@@ -45,6 +45,7 @@ def store(trace: Trace, decoded: Decoded) -> Path:
             with whole(beside) as part, h5py.File(part, "w", libver="earliest") as file:
                 _write(file, decoded)
             return beside
+        remove_unfinished(path)
         with whole(path) as part:
             shutil.copy(path, part)
             with h5py.File(part, "r+", libver="earliest") as file:

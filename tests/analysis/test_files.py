@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import os
-import time
-
 import pytest
 
-from analysis.files import ABANDONED_S, replace_file, replacing
+from analysis.files import replace_file, replacing
 
 
 def test_what_was_there_stays_until_the_end_and_after_a_failure(tmp_path):
@@ -35,14 +32,3 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         assert first.read_text() == "first"
     assert file.read_text() == "first"
     assert list(tmp_path.iterdir()) == [file]
-
-
-def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path):
-    left, fresh, other = (tmp_path / name for name in (".f[1].0123.part", ".f[1].4567.part", ".f1.0123.part"))
-    for path in (left, fresh, other):
-        path.write_text("half")
-    long_ago = time.time() - ABANDONED_S - 60
-    for path in (left, other):
-        os.utime(path, (long_ago, long_ago))
-    replace_file(tmp_path / "f[1]", b"whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".f1.0123.part", ".f[1].4567.part", "f[1]"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import soundfile
 
 from harness.audio import write_wav
 from harness.errors import ExistsError, HarnessError, StorageError
-from harness.files import check_output, check_output_file, whole, write_json
+from harness.files import ABANDONED_S, check_output, check_output_file, remove_unfinished, whole, write_json
 
 
 def test_whole_makes_the_folder(tmp_path):
@@ -34,6 +35,19 @@ def test_whole_says_what_the_system_refused_in_its_words(tmp_path):
         refused()
 
 
+def test_what_killed_processes_left_is_removed(tmp_path):
+    left, fresh, other = (tmp_path / name for name in (".f[1].0123.part", ".f[1].4567.part", ".f1.0123.part"))
+    for path in (left, fresh, other):
+        path.write_text("half")
+    long_ago = time.time() - ABANDONED_S - 60
+    for path in (left, other):
+        os.utime(path, (long_ago, long_ago))
+    remove_unfinished(tmp_path / "f[1]")
+    assert sorted(tmp_path.iterdir()) == [other, fresh]
+    remove_unfinished(tmp_path / "f[1]", idle_s=0)
+    assert sorted(tmp_path.iterdir()) == [other]
+
+
 def test_output_file_is_checked_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     check_output_file(tmp_path / "new" / "page.html", force=False)
@@ -51,6 +65,13 @@ def test_taken_folder_needs_force(tmp_path):
     with pytest.raises(ExistsError, match="--force"):
         check_output(tmp_path, force=False)
     check_output(tmp_path, force=True)
+
+
+def test_what_a_killed_process_left_does_not_take_a_folder(tmp_path):
+    with whole(tmp_path / "trace.h5") as part:
+        part.write_text("half")
+    (tmp_path / "trace.h5").rename(part)
+    check_output(tmp_path, force=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

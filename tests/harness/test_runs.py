@@ -57,7 +57,7 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
 
 
 def test_clear_removes_only_what_a_run_wrote(tmp_path):
-    for name in (*runs.FILES, "notes.txt"):
+    for name in (*runs.FILES, "notes.txt", ".trace.h5.0123abcd.part"):
         (tmp_path / name).write_text("")
     runs.clear(tmp_path, keep=(runs.TRACE,))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "trace.h5"]
