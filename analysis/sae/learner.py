@@ -11,6 +11,7 @@ from torch import Tensor
 
 from analysis.sae.base import SAE, Objective
 from analysis.sae.config import SAEError
+from analysis.sae.supervision import blind
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,15 @@ class Record:
 
 
 class Learner:
-    """Takes one SAE, in normalised units, through its training steps."""
+    """Takes one SAE, in normalised units, through its training steps.
 
-    def __init__(self, sae: SAE, config: TrainConfig, dead_after: int) -> None:
+    The last ``unseen`` channels of its batches are reconstructed without being encoded, and are in no figure.
+    """
+
+    def __init__(self, sae: SAE, config: TrainConfig, dead_after: int, unseen: int = 0) -> None:
         self.sae = sae
         self._config = config
+        self._unseen = unseen
         self._dead_after = dead_after
         self._trained = {name: p for name, p in sae.named_parameters() if p.requires_grad}
         self._optimiser = torch.optim.Adam(self._trained.values(), lr=0.0, fused=True)
@@ -121,6 +126,7 @@ class Learner:
             raise SAEError(f"training of {sae.name} diverged at step {step}; lower learning_rate")
         self._optimiser.zero_grad()
         objective.loss.backward()  # type: ignore[no-untyped-call]
+        blind(sae.W_enc, self._unseen)
         if sae.unit_norm:
             remove_parallel_gradient(sae.W_dec)
         torch.nn.utils.clip_grad_norm_(self._trained.values(), config.clip_norm)
@@ -129,10 +135,11 @@ class Learner:
         if sae.unit_norm:
             restore_unit_norm(sae.W_dec)
         self._idle = torch.where(objective.active_rows > 0, 0, self._idle + len(x))
+        seen = x.shape[1] - self._unseen
         sums = (
             objective.loss.detach(),
-            objective.residual.square().sum(),
-            x.square().sum(),
+            objective.residual[:, :seen].square().sum(),
+            x[:, :seen].square().sum(),
             objective.active_rows.sum(),
         )
         self._totals += torch.stack([torch.ones(()), *(value.cpu().double() for value in sums)])
@@ -177,6 +184,7 @@ class Learner:
         # Squared error to the power 2, as in the cited work: the worst vectors first.
         rows = torch.multinomial(residual.square().sum(1).square().cpu(), len(chosen), True, generator=generator)
         self.sae.revive(chosen, torch.nn.functional.normalize(residual[rows.to(x.device)]))
+        blind(self.sae.W_enc, self._unseen)
         for name, parameter in self._trained.items():
             for moment in ("exp_avg", "exp_avg_sq"):
                 state = self._optimiser.state[parameter][moment]

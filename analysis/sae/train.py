@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from analysis.sae.base import SAE, build
+import torch
+
+from analysis.sae.base import SAE
 from analysis.sae.batches import Rows, ShuffledBatches
 from analysis.sae.checkpoint import read_checkpoint, write_checkpoint
 from analysis.sae.config import SAEConfig, SAEError
 from analysis.sae.learner import Learner, Record, TrainConfig
 from analysis.sae.normalisation import measure_normalisation
+from analysis.sae.supervision import SupervisedRows, Supervision, with_labels, without_labels
 from analysis.source import Source
 
 Progress = Callable[[Record], None]
@@ -35,6 +38,8 @@ class Trainer:
         What the data are, kept with the SAEs.
     device
         Where to compute.
+    supervision
+        Labels of the vectors that the codes must also reconstruct while they are trained.
 
     Raises
     ------
@@ -49,18 +54,20 @@ class Trainer:
         config: TrainConfig,
         source: Source | None = None,
         device: str = "cpu",
+        supervision: Sequence[Supervision] = (),
     ) -> None:
-        self._batches = ShuffledBatches(data, config.batch_size, config.seed)
+        rows = SupervisedRows(data, supervision)
+        self._batches = ShuffledBatches(rows, config.batch_size, config.seed)
         for sae in saes:
             if sae.d_in != data.shape[1]:
                 raise SAEError(f"the data have {data.shape[1]} channels but the SAE has d_in {sae.d_in}")
-        learners = [build(sae, source).to(device) for sae in saes]
-        self._source = source
+        learners = [with_labels(sae, rows.unseen).to(device) for sae in saes]
+        self._saes, self._source, self._supervision = saes, source, supervision
         self._normalisation = measure_normalisation(data)
         self._config = config = replace(config, batch_size=self._batches.batch_size)
         self._device = device
         dead_after = config.dead_after or min(data.shape[0], _LONGEST_DEAD_AFTER)
-        self._learners = [Learner(sae, config, dead_after) for sae in learners]
+        self._learners = [Learner(sae, config, dead_after, rows.unseen) for sae in learners]
         self.steps_done = 0
         """Batches learnt from so far."""
 
@@ -88,14 +95,19 @@ class Trainer:
 
     def step(self) -> None:
         """Let every SAE learn from the next batch."""
-        x = self._normalisation(self._batches.batch(self.steps_done).to(self._device))
+        batch, d_in = self._batches.batch(self.steps_done).to(self._device), len(self._normalisation.mean)
+        x = torch.cat([self._normalisation(batch[:, :d_in]), batch[:, d_in:]], 1)
         for learner in self._learners:
             learner.step(x, self.steps_done)
         self.steps_done += 1
 
     def result(self) -> list[SAE]:
         """Return the SAEs as they are now, with the normalisation folded into their weights, on the CPU."""
-        return [learner.sae.folded(self._normalisation).cpu().eval() for learner in self._learners]
+        trained = [
+            without_labels(learner.sae, config, self._source)
+            for learner, config in zip(self._learners, self._saes, strict=True)
+        ]
+        return [sae.folded(self._normalisation).eval() for sae in trained]
 
     def save(self, path: Path) -> None:
         """Write a checkpoint from which training continues bit for bit."""
@@ -124,7 +136,8 @@ class Trainer:
     def _facts(self) -> dict[str, object]:
         return {
             "config": asdict(self._config),
-            "saes": [learner.sae.config.to_json() for learner in self._learners],
+            "saes": [sae.to_json() for sae in self._saes],
             "source": None if self._source is None else self._source.to_json(),
             "data": {"scale": self._normalisation.scale, "mean": self._normalisation.mean.tolist()},
+            "supervision": [one.facts() for one in self._supervision],
         }

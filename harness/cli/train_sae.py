@@ -11,7 +11,7 @@ import click
 
 from harness.cli.console import answer, progress_bar, table
 from harness.cli.options import debug_option, device_option, force_option, json_option
-from harness.cli.values import FiniteRange
+from harness.cli.values import FiniteRange, parse_settings
 
 if TYPE_CHECKING:
     from analysis.sae.learner import Record
@@ -35,6 +35,14 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     return found
 
 
+def _read_weights(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, float]:
+    """Read ``NAME=WEIGHT``; an option's callback."""
+    positive = FiniteRange(min=0, min_open=True)
+    return {
+        name: positive.convert(str(weight), param, ctx) for name, weight in parse_settings(ctx, param, value).items()
+    }
+
+
 @click.command("train-sae")
 @click.argument("data", metavar="DATA.h5", type=click.Path(path_type=Path))
 @click.option("--arch", default="topk", show_default=True, metavar="NAME", help="Architecture; see 'harness list'.")
@@ -49,6 +57,13 @@ def _read_grid(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     callback=_read_grid,
     metavar="KEY=V,V",
     help="Train every combination on one stream of batches: arch=, width=, k= or sparsity=.",
+)
+@click.option(
+    "--supervise",
+    multiple=True,
+    callback=_read_weights,
+    metavar="PROPERTY=WEIGHT",
+    help="Let the code also reconstruct a label of the data set while it is trained, as in loudness=8.",
 )
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, metavar="N", help="Batches.")
 @click.option("--batch-size", type=click.IntRange(1), default=4096, show_default=True, metavar="N", help="Rows each.")
@@ -81,6 +96,7 @@ def command(
     k: int | None,
     sparsity: float | None,
     grid: dict[str, list[Any]],
+    supervise: dict[str, float],
     steps: int,
     batch_size: int,
     learning_rate: float,
@@ -95,6 +111,9 @@ def command(
 
     They train on its training files and are measured on the others. An interrupted training is continued by the same
     command. With --grid each SAE gets a folder of its own in DIR.
+
+    With --supervise the encoder still reads vectors only, and the SAE is saved as one of the vectors, but its features
+    also add up to the property: WEIGHT is how far that spreads, in units of the spread of a channel of the vectors.
     """
     from analysis.sae.learner import TrainConfig
     from harness.codecs import CodecSpec
@@ -124,10 +143,11 @@ def command(
                 progress=_live(len(configs), steps, show),
                 codec=codec,
                 clips=clips,
+                supervise=supervise,
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the same command continues from the last checkpoint") from None
-        document = saes.summary(trained, dataset, plan)
+        document = saes.summary(trained, dataset, plan, supervise)
     answer(document)
     _show(trained)
 

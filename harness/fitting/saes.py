@@ -18,6 +18,7 @@ from analysis.sae.config import SAEConfig
 from analysis.sae.formats import saelens
 from analysis.sae.learner import Record, TrainConfig
 from analysis.sae.metrics import SAEMetrics, evaluate
+from analysis.sae.supervision import Supervision
 from analysis.sae.train import Trainer
 from generators.codecs.base import Codec
 from harness.datasets.reader import Dataset
@@ -77,24 +78,32 @@ def train_saes(
     progress: Callable[[Record], None] | None = None,
     codec: Codec | None = None,
     clips: int = 8,
+    supervise: Mapping[str, float] | None = None,
 ) -> list[TrainedSAE]:
     """Train on the data set's train split and measure on held-out files. An interrupted training is continued.
 
     With the data set's ``codec`` given, reconstructions of up to ``clips`` held-out files are decoded and compared.
+    ``supervise`` names properties, with weights, whose labels the codes must also reconstruct while they are trained.
 
     Raises
     ------
     InputError
-        When ``codec`` is not the one the vectors are latents of, or the data set has no training files.
+        When ``codec`` is not the one the vectors are latents of, or the data set has no training files, or no labels
+        of a property that is to supervise.
     ExistsError
         When ``out`` holds something else than an unfinished training and ``force`` is not given.
     SAEError
-        When the unfinished training in ``out`` is of other data or settings, or the data cannot be trained on.
+        When the unfinished training in ``out`` is of other data or settings, or the data cannot be trained on, such as
+        with a property that does not exist in every training row.
     """
     if codec is not None:
         require_codec(dataset, codec)
+    supervise, rows = dict(supervise or {}), dataset.rows("train")
+    supervision = [
+        Supervision(name, dataset.labels(name)[dataset.split == "train"], weight) for name, weight in supervise.items()
+    ]
     _prepare(out, force=force)
-    trainer = Trainer(dataset.rows("train"), configs, plan, dataset.source, device)
+    trainer = Trainer(rows, configs, plan, dataset.source, device, supervision)
     checkpoint = out / CHECKPOINT
     if checkpoint.exists():
         trainer.resume(checkpoint)
@@ -109,20 +118,23 @@ def train_saes(
                     progress(record)
 
             saes = trainer.run(note, checkpoint=checkpoint, checkpoint_every=CHECKPOINT_EVERY)
-        trained = _save(saes, dataset, out, plan, codec, clips)
+        trained = _save(saes, dataset, out, {"train_config": asdict(plan), "supervision": supervise}, codec, clips)
     except OSError as error:
         raise StorageError(f"cannot write to {out}: {error.strerror or error}") from error
-    write_json(out / SUMMARY, summary(trained, dataset, plan))
+    write_json(out / SUMMARY, summary(trained, dataset, plan, supervise))
     checkpoint.unlink(missing_ok=True)
     return trained
 
 
-def summary(trained: Sequence[TrainedSAE], dataset: Dataset, plan: TrainConfig) -> dict[str, Any]:
+def summary(
+    trained: Sequence[TrainedSAE], dataset: Dataset, plan: TrainConfig, supervise: Mapping[str, float]
+) -> dict[str, Any]:
     """Return the document that is written as ``summary.json``."""
     return {
         "dataset": str(dataset.path),
         "source": dataset.source.to_json(),
         "training": asdict(plan),
+        "supervision": dict(supervise),
         "saes": [one.to_json() for one in trained],
     }
 
@@ -137,7 +149,7 @@ def load_sae(folder: Path) -> SAE:
 
 
 def _save(
-    saes: Sequence[SAE], dataset: Dataset, out: Path, plan: TrainConfig, codec: Codec | None, clips: int
+    saes: Sequence[SAE], dataset: Dataset, out: Path, training: dict[str, Any], codec: Codec | None, clips: int
 ) -> list[TrainedSAE]:
     present = {file.split for file in dataset.files}
     measured_on = next(split for split in ("test", "validation", "train") if split in present)
@@ -147,7 +159,7 @@ def _save(
         held_out, train = evaluate(sae, dataset.rows(measured_on)), evaluate(sae, dataset.rows("train"))
         sound = None if codec is None else sound_metrics(sae, dataset, codec, measured_on, clips)
         trained.append(TrainedSAE(folder, sae.config, train, held_out, measured_on, sound))
-        saelens.save(sae, folder, {"train_config": asdict(plan), "measured_on": measured_on, **held_out.to_json()})
+        saelens.save(sae, folder, {**training, "measured_on": measured_on, **held_out.to_json()})
     return trained
 
 

@@ -44,10 +44,11 @@ def test_from_audio_to_probes(invoke, folder, tmp_path):
     assert trained["held_out"]["l0"] <= 4
     assert "fvu" in result.stderr
 
-    result = invoke(
-        "train-sae", data, "--width", "64", "--steps", "1", "--clips", "0", "--out", tmp_path / "k", "--json"
-    )
-    assert json.loads(result.stdout)["saes"][0]["config"]["k"] == 32
+    few = ["--width", "64", "--steps", "1", "--clips", "0", "--out", tmp_path / "k", "--json"]
+    result = invoke("train-sae", data, *few, "--supervise", "loudness=8")
+    document = json.loads(result.stdout)
+    assert document["saes"][0]["config"]["k"] == 32
+    assert document["supervision"] == {"loudness": 8.0}
 
     result = invoke("train-probes", data, "--properties", "smell", "--out", tmp_path / "none")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -108,6 +109,9 @@ def test_strict_names_the_file(invoke, folder, tmp_path):
         (["train-sae", "missing.h5", "--out", "x"], "missing.h5 is not a file"),
         (["train-sae", "missing.h5", "--grid", "z=1", "--out", "x"], "not of the form KEY=V,V"),
         (["train-sae", "missing.h5", "--grid", "k=a", "--out", "x"], "are no values of k"),
+        (["train-sae", "missing.h5", "--supervise", "loudness", "--out", "x"], "not of the form key=value"),
+        (["train-sae", "missing.h5", "--supervise", "loudness=0", "--out", "x"], "not in the range x>0"),
+        (["train-sae", "missing.h5", "--supervise", "loudness=[1]", "--out", "x"], "not a valid float"),
         (["train-sae", "missing.h5", "--device", "gpu", "--out", "x"], "unknown device 'gpu'"),
         (["train-probes", "missing.h5", "--out", "x"], "missing.h5 is not a file"),
         (["train-probes", "missing.h5", "--sae", ".", "--out", "x"], "is no SAE folder"),

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -61,6 +62,33 @@ def test_a_grid_has_a_folder_each_and_equals_training_alone(dataset, tmp_path):
     assert all(torch.equal(alone[name], beside[name]) for name in alone)
     with pytest.raises(InputError, match=r"give one of those in it: random-16-k4, random-32-k4, topk-16-k4"):
         load_sae(tmp_path / "grid")
+
+
+def test_a_supervised_sae_is_an_ordinary_one_that_says_so(dataset, tmp_path):
+    told, plain = tmp_path / "told", tmp_path / "plain"
+    (trained,) = train_saes(dataset, ONE, told, PLAN, supervise={"loudness": 8.0})
+    train_saes(dataset, ONE, plain, PLAN)
+    sae = load_sae(told)
+    assert (sae.config, sae.source) == (ONE[0], dataset.source)
+    assert trained.held_out.fvu == evaluate(sae, dataset.rows("test")).fvu
+    for folder, supervision in ((told, {"loudness": 8.0}), (plain, {})):
+        facts = json.loads((folder / "cfg.json").read_text())["metadata"]["audio_diffusion_harness"]
+        assert facts["training"]["supervision"] == supervision
+        assert json.loads((folder / SUMMARY).read_text())["supervision"] == supervision
+    assert sae.sha256 != load_sae(plain).sha256
+
+
+def test_what_cannot_supervise_is_refused_before_anything_is_written(dataset_path, tmp_path):
+    path = tmp_path / "gaps.h5"
+    path.write_bytes(dataset_path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["labels"]["pitch"][3] = np.nan
+    with open_dataset(path) as dataset:
+        with pytest.raises(SAEError, match="pitch has no value in 1 of"):
+            train_saes(dataset, ONE, tmp_path / "a", PLAN, supervise={"pitch": 1.0})
+        with pytest.raises(InputError, match="no labels of 'chroma'; it has"):
+            train_saes(dataset, ONE, tmp_path / "a", PLAN, supervise={"chroma": 1.0})
+    assert not (tmp_path / "a").exists()
 
 
 def test_only_the_training_files_are_trained_on(dataset, tmp_path, monkeypatch):
