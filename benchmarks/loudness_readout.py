@@ -25,15 +25,10 @@ from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from analysis.probes import Features, ProbeTask, SparseFeatures, fit_ridge, score_classes, train_probe
-from analysis.sae.auxk import auxk_loss
-from analysis.sae.base import SAE, Objective, squared_error
-from analysis.sae.batches import ShuffledBatches
+from analysis.sae.base import SAE
 from analysis.sae.config import SAEConfig
 from analysis.sae.formats import saelens
-from analysis.sae.kernels import decode_at, encode_at
-from analysis.sae.learner import Learner, TrainConfig
-from analysis.sae.normalisation import Normalisation, measure_normalisation
-from analysis.sae.topk import TopKSAE
+from analysis.sae.supervision import Supervision
 from analysis.sae.train import Trainer
 from generators.mini.codec import CodecNetwork, MiniCodec
 from generators.mini.spectrogram import CEILING
@@ -61,9 +56,8 @@ class Variant:
     steps: int = PLAN.steps
     whitened: bool = False
     """Train on channels of equal variance; the saved weights take and give latents as they are."""
-    level_weight: float = 0.0
-    """Let the code also reconstruct the frame's level, a channel of its own with this many times the deviation of the
-    others; only in training, and only the decoder sees it."""
+    level_weight: float | None = None
+    """Supervise the training with the frame's level, at this weight."""
     folder: str | None = None
     """Where the SAE lies under ``--work``, if it is not trained here."""
 
@@ -88,63 +82,21 @@ VARIANTS = {
 }
 
 
-class LevelSAE(TopKSAE):
-    """Encodes all channels but the last, and reconstructs all: the code must carry what the last one says."""
-
-    def objective(self, x: Tensor, dead: Tensor) -> Objective:
-        """Evaluate a batch for training."""
-        seen = torch.cat([x[:, :-1], torch.zeros_like(x[:, -1:])], 1)
-        selection = self._select(seen)
-        values = encode_at(seen, self.W_enc, self.b_enc, selection).relu()
-        residual = x - decode_at(values, self.W_dec, selection.support) - self.b_dec
-        loss = squared_error(residual) + auxk_loss(self, seen, residual.detach(), dead)
-        return Objective(loss, residual.detach(), selection.support.count_active(values.detach()))
-
-    @torch.no_grad()
-    def without_last(self) -> TopKSAE:
-        """Return the same code as an SAE of the other channels alone."""
-        sae = TopKSAE(replace(self.config, d_in=self.config.d_in - 1), self.source)
-        sae.W_enc.copy_(self.W_enc[:-1])
-        sae.b_enc.copy_(self.b_enc)
-        sae.W_dec.copy_(self.W_dec[:, :-1])
-        sae.b_dec.copy_(self.b_dec[:-1])
-        return sae
-
-
 def train(variant: Variant, dataset: Dataset) -> SAE:
     """Train on the training files."""
-    rows = dataset.rows("train")[:]
+    rows, supervision = dataset.rows("train")[:], []
+    if variant.level_weight is not None:
+        level = dataset.labels("loudness")[dataset.split == "train"]
+        supervision.append(Supervision("loudness", level, variant.level_weight))
     config = SAEConfig(variant.architecture, rows.shape[1], variant.d_sae, k=variant.k)
     plan = replace(PLAN, steps=variant.steps, precision="bf16")
-    if variant.level_weight:
-        level = dataset.labels("loudness")[dataset.split == "train"]
-        sae = _train_with_level(rows, level, variant.level_weight, config, plan)
-        sae.source = dataset.source
-        return sae.eval()
-    if not variant.whitened:
-        return Trainer(rows, [config], plan, dataset.source).run()[0]
-    deviation = rows.std(0)
-    sae = Trainer(rows / deviation, [config], plan, dataset.source).run()[0]
+    deviation = rows.std(0) if variant.whitened else np.ones_like(rows[0])
+    sae = Trainer(rows / deviation, [config], plan, dataset.source, supervision=supervision).run()[0]
     with torch.no_grad():
         sae.W_enc.div_(torch.from_numpy(deviation)[:, None])
         sae.W_dec.mul_(torch.from_numpy(deviation))
         sae.b_dec.mul_(torch.from_numpy(deviation))
     return sae
-
-
-def _train_with_level(rows: np.ndarray, level: np.ndarray, weight: float, config: SAEConfig, plan: TrainConfig) -> SAE:
-    typical = float(np.sqrt(rows.var(0).mean()))
-    channel = (level - level.mean()) / level.std() * weight * typical
-    data = np.concatenate([rows, channel[:, None]], axis=1, dtype=np.float32)
-    normalisation = measure_normalisation(data)
-    learner = Learner(LevelSAE(replace(config, d_in=data.shape[1])), plan, dead_after=len(data))
-    batches = ShuffledBatches(data, plan.batch_size, plan.seed)
-    for step in range(plan.steps):
-        learner.step(normalisation(batches.batch(step)), step)
-    sae = learner.sae
-    if not isinstance(sae, LevelSAE):
-        raise TypeError("the learner returned another SAE")
-    return sae.without_last().folded(Normalisation(normalisation.mean[:-1], normalisation.scale))
 
 
 def with_marks(features: Features) -> SparseFeatures:
