@@ -18,6 +18,8 @@ from generators.networks import SETTINGS_FILE, build, read_settings
 
 FULL_MAX_FRAMES = 6144
 """Frames of the full-length models; in v1.2 these, and only these, have a duration embedding."""
+STATED = ("dim", "depth", "ff_mult", "text_dim", "conv_layers", "mel_dim", "text_num_embeds")
+"""What a ``config.json`` may say of the network."""
 
 
 def load_transformer(
@@ -27,7 +29,7 @@ def load_transformer(
     attention: AttentionKind = "bidirectional",
     dtype: torch.dtype = torch.float32,
 ) -> DiffRhythmTransformer:
-    """Load the denoiser in evaluation mode, on the CPU.
+    """Load the denoiser in evaluation mode, its weights without gradients, on the CPU.
 
     Sizes come from the tensors' shapes, and from a ``config.json`` beside them where it states any, so that a file with
     a whole layer missing is noticed. What weights cannot tell are ``max_frames`` and ``attention``, which the caller
@@ -62,7 +64,7 @@ def load_transformer(
     transformer: DiffRhythmTransformer = build(DiffRhythmTransformer, settings, converted, file)
     if transformer.config["max_frames"] == FULL_MAX_FRAMES and transformer.config["attention"] == "bidirectional":
         _check_duration(state, file)
-    return transformer
+    return transformer.requires_grad_(False)
 
 
 def _sizes(state: Mapping[str, Tensor], file: Path) -> dict[str, Any]:
@@ -89,16 +91,22 @@ def _sizes(state: Mapping[str, Tensor], file: Path) -> dict[str, Any]:
 
 
 def _stated_sizes(settings: Mapping[str, Any] | None, file: Path) -> dict[str, Any]:
-    """Pick the constructor values that a published ``config.json`` states; its ``heads`` are read by nothing."""
+    """Pick the constructor values that a ``config.json`` states, under ``model`` as published or at its top.
+
+    Its ``heads`` are read by nothing.
+    """
     if settings is None:
         return {}
-    model = settings.get("model")
-    if not isinstance(model, Mapping):
+    model = settings.get("model", settings)
+    known = isinstance(model, Mapping) and {name: model[name] for name in STATED if model.get(name) is not None}
+    if not known:
         raise CheckpointError(
             f"{file.parent / SETTINGS_FILE}: holds no DiffRhythm settings; move the weights, or remove it if unrelated"
         )
-    names = ("dim", "depth", "ff_mult", "text_dim", "conv_layers", "mel_dim", "text_num_embeds")
-    return {name: model[name] for name in names if model.get(name) is not None}
+    for name, value in known.items():
+        if type(value) is not int or value < 0:
+            raise CheckpointError(f"{file.parent / SETTINGS_FILE}: {name} is {value!r}, not a size; fetch it again")
+    return known
 
 
 def _lengths(state: Mapping[str, Tensor], pattern: str) -> list[int]:
@@ -123,5 +131,5 @@ def _check_duration(state: Iterable[str], file: Path) -> None:
     if not any(name.startswith("duration_time_embed.") for name in state):
         raise CheckpointError(
             f"{file}: missing: duration_time_embed.*, which a v1.2 model of {FULL_MAX_FRAMES} frames has; "
-            "for v1.0 weights pass attention='causal'"
+            "for v1.0 weights give attention=causal"
         )

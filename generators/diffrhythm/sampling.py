@@ -20,6 +20,7 @@ CONSTANT_MODULES = ("text_embed", "text_fusion_linears", "start_time_embed", "du
 """Modules whose output does not depend on the step."""
 
 
+@torch.no_grad()
 def sample(
     transformer: DiffRhythmTransformer,
     *,
@@ -103,7 +104,7 @@ def sample(
     groups = (branches,) if batched else tuple((branch,) for branch in branches)
     times = time_grid(num_time_points - 1, sway)
     states = _States()
-    with torch.no_grad(), DenoiserTap(transformer, hooks, times, branches) as tap:
+    with DenoiserTap(transformer, hooks, times, branches) as tap:
         final = euler_sample(
             network_velocity(transformer, inputs, groups, tap),
             noise.to(device, torch.float32),

@@ -60,7 +60,7 @@ def test_a_duration_embedding_means_a_full_length_model(tmp_path: Path) -> None:
 
 def test_a_full_length_v1_2_model_without_it_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "cfm_model.pt", published()[1])
-    with pytest.raises(CheckpointError, match=r"missing: duration_time_embed.*attention='causal'"):
+    with pytest.raises(CheckpointError, match=r"missing: duration_time_embed.*attention=causal"):
         load_transformer(file, max_frames=6144)
     assert load_transformer(file, max_frames=6144, attention="causal").config["attention"] == "causal"
 
@@ -97,6 +97,7 @@ def test_types(tmp_path: Path, dtype: torch.dtype) -> None:
     _, state = published()
     loaded = load_transformer(write(tmp_path / "m.pt", {n: t.half() for n, t in state.items()}), dtype=dtype)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {dtype}
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
 def test_weights_outlive_their_file(tmp_path: Path) -> None:
@@ -146,7 +147,15 @@ def test_config_beside_it_notices_a_missing_end(tmp_path: Path) -> None:
         load_transformer(write(tmp_path / "cfm_model.pt", published()[1]))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"architectures": ["Bert"]}'])
+def test_a_config_without_a_section_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"dim": 64, "depth": 4, "max_frames": 2048}))
+    transformer, state = published()
+    assert_equal_weights(load_transformer(write(tmp_path / "cfm_model.pt", state)), transformer)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"architectures": ["Bert"]}', '{"model": {"dim": "64"}}', '{"model": {"depth": -1}}']
+)
 def test_a_foreign_config_beside_it(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"config\.json"):

@@ -165,6 +165,19 @@ def test_times_may_be_plain_numbers(transformer: DiffRhythmTransformer) -> None:
     assert torch.equal(rows[0], numbers[0])
 
 
+def test_no_graph_is_kept(transformer: DiffRhythmTransformer) -> None:
+    given = song(2)
+    wanting = {name: given[name].clone().requires_grad_() for name in ("noise", "cond", "style")}
+    strided = {"noise": wanting["noise"].transpose(1, 2).contiguous().transpose(1, 2)}
+    for pair in zip(
+        sample(transformer, **given, regenerate=[(3, 5)]),
+        sample(transformer, **{**given, **wanting, **strided}, regenerate=[(3, 5)]),
+        strict=True,
+    ):
+        assert torch.equal(*pair)
+        assert not pair[1].requires_grad
+
+
 def test_nothing_is_kept_without_ranges(transformer: DiffRhythmTransformer) -> None:
     silent = song(cond=torch.zeros(1, 12, 8))
     assert torch.equal(sample(transformer, **song())[1], sample(transformer, **silent)[1])
