@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import EntryNotFoundError, HTTPError  # type: ignore[attr-defined]
 from torch import Tensor
 
 from generators.base import CheckpointError
 from generators.folder import read_tensors
+from generators.hub import locate
 from generators.pickles import read_pickle
 
 
@@ -36,9 +36,9 @@ def fetch(repository: str, name: str) -> Path:
     Raises ``CheckpointError`` that says how to do without a network.
     """
     try:
-        return Path(hf_hub_download(repository, name))
-    except (EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        reason = "it is not there" if type(error) is EntryNotFoundError else "no network, or it is switched off"
+        return locate(repository, name)[0]
+    except (HTTPError, OSError) as error:
+        reason = "it is not there" if isinstance(error, EntryNotFoundError) else "no network, or it is switched off"
         raise CheckpointError(
             f"{name} of {repository} is not in the hub's cache on this machine and cannot be downloaded ({reason}); "
             "fetch the checkpoint elsewhere and give its path as weights"

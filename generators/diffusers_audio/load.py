@@ -13,7 +13,7 @@ import diffusers
 import torch
 import transformers
 from diffusers import DiffusionPipeline
-from huggingface_hub import errors, hf_hub_download
+from huggingface_hub import errors
 from safetensors import SafetensorError
 from torch import nn
 
@@ -21,6 +21,7 @@ from generators.base import CheckpointError, RequestError
 from generators.codecs.base import Codec
 from generators.diffusers_audio import INDEX
 from generators.diffusers_audio.codecs import PARTS, codec_of, decodes_audio
+from generators.hub import locate
 
 
 def load_pipeline(
@@ -42,13 +43,13 @@ def load_pipeline(
     if dtype == torch.float16 and torch.device(device).type == "cpu":
         raise RequestError("float16 is not for a CPU; give --dtype float32 or bfloat16, or --device cuda")
     source = str(path)
-    index = read_index(source)
+    index, cache_alone = read_index(source)
     if not trust_remote_code:
         _refuse_own_code(index, source)
     _require_audio(index, source)
     with _explained(source), _silent():
         kind: Any = DiffusionPipeline
-        pipeline = kind.from_pretrained(source, trust_remote_code=trust_remote_code)
+        pipeline = kind.from_pretrained(source, trust_remote_code=trust_remote_code, local_files_only=cache_alone)
         pipeline.to(device)
         if dtype != torch.float32:
             pipeline.to(dtype)
@@ -60,7 +61,7 @@ def load_pipeline(
 
 def load_codec(source: str, device: str = "cpu") -> Codec:
     """Load the codec of a pipeline alone, without its network. Raises ``CheckpointError`` as ``load_pipeline``."""
-    index = read_index(source)
+    index, cache_alone = read_index(source)
     _refuse_own_code(index, source)
     _require_audio(index, source)
     components = {}
@@ -70,13 +71,18 @@ def load_codec(source: str, device: str = "cpu") -> Codec:
                 library, kind = index[name]
                 # Nothing else is imported because a file says so.
                 home = {"diffusers": diffusers, "transformers": transformers}[library]
-                components[name] = getattr(home, kind).from_pretrained(source, subfolder=name).to(device)
+                part = getattr(home, kind).from_pretrained(source, subfolder=name, local_files_only=cache_alone)
+                components[name] = part.to(device)
     return codec_of(components, source)
 
 
-def read_index(source: str) -> dict[str, Any]:
-    """Read which pipeline and components a folder or hub id holds. Raises ``CheckpointError``."""
-    file = Path(source) / INDEX if Path(source).is_dir() else _fetch_index(source)
+def read_index(source: str) -> tuple[dict[str, Any], bool]:
+    """Read which pipeline and components a folder or hub id holds, and whether the hub's cache alone can be asked.
+
+    Raises ``CheckpointError``.
+    """
+    folder = Path(source).is_dir()
+    file, online = (Path(source) / INDEX, True) if folder else _fetch_index(source)
     try:
         index = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -85,27 +91,30 @@ def read_index(source: str) -> dict[str, Any]:
         raise CheckpointError(f"{file}: not JSON; fetch it again") from None
     if not isinstance(index, dict) or "_class_name" not in index:
         raise CheckpointError(f"{file}: names no pipeline; give a folder or id in diffusers' layout")
-    return index
+    return index, not online
 
 
-def _fetch_index(source: str) -> Path:
-    """Bring ``model_index.json`` of a hub id into the cache."""
+def _fetch_index(source: str) -> tuple[Path, bool]:
+    """Find ``model_index.json`` of a hub id, and say whether the hub was reached."""
+    absent = "there is no such folder, it is not in the hub's cache, and"
     try:
-        return Path(hf_hub_download(source, INDEX))
+        return locate(source, INDEX)
     except errors.GatedRepoError:
         reason = "its owner asks for consent: accept the terms on its page at the hub, then log in with `hf auth login`"
     except errors.RepositoryNotFoundError:
         reason = (
             "the hub has no model of this name that you may see; check the spelling, or log in with `hf auth login`"
         )
-    except errors.LocalEntryNotFoundError:
-        reason = "there is no such folder, it is not in the hub's cache, and the hub cannot be reached; go online once"
     except errors.EntryNotFoundError:
         reason = f"it holds no {INDEX}, so it is not in diffusers' layout"
     except errors.HFValidationError:
         reason = "there is no such folder, and it is no hub id of the form owner/name"
     except errors.HfHubHTTPError as error:
         reason = f"the hub answered: {' '.join(str(error).split())[:200]}"
+    except errors.OfflineModeIsEnabled:
+        reason = f"{absent} HF_HUB_OFFLINE forbids to ask the hub; go online once"
+    except errors.HTTPError:  # type: ignore[attr-defined]  # of whichever HTTP library the client uses
+        reason = f"{absent} the hub cannot be reached; go online once"
     raise CheckpointError(f"{source}: {reason}")
 
 
@@ -179,6 +188,8 @@ def _silent() -> Iterator[None]:
         with warnings.catch_warnings():
             # diffusers uses a kind of weight norm that torch has deprecated.
             warnings.simplefilter("ignore", FutureWarning)
+            # diffusers still gives the hub's client an argument that it no longer reads.
+            warnings.filterwarnings("ignore", message="The `local_dir_use_symlinks` argument is deprecated")
             yield
     finally:
         for logger, (verbosity, bars) in zip(loggers, before, strict=True):

@@ -9,7 +9,7 @@ from typing import Literal
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from generators.published import LICENCES, PUBLISHED
+from generators.published import DEFAULTS, LICENCES, PUBLISHED
 from harness import registry
 from harness.errors import HarnessError, InputError
 
@@ -20,8 +20,8 @@ PART_SUFFIX = ".part"
 
 
 def find(name: str) -> str:
-    """Return the hub id that ``name`` means: the id itself, or what stands after its slash. Raises ``InputError``."""
-    short = {one.rpartition("/")[2]: one for one in PUBLISHED}
+    """Return the hub id that ``name`` means: the id itself, its end, or a generator's. Raises ``InputError``."""
+    short = {**DEFAULTS, **{one.rpartition("/")[2]: one for one in PUBLISHED}}
     if name not in PUBLISHED and name not in short:
         raise InputError(registry.unknown("model", name, PUBLISHED))
     return short.get(name, name)

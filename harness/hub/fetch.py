@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from huggingface_hub import HfApi, constants, errors, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.file_download import http_get
+from huggingface_hub.utils import logging
 from huggingface_hub.utils._headers import build_hf_headers
 
 from generators.published import PUBLISHED
@@ -58,18 +59,21 @@ def fetch(name: str, *, offline: bool = False, endpoint: str | None = None, prog
             reason = "--offline" if offline else "HF_HUB_OFFLINE"
             raise HarnessError(f"{name} is not all on this machine, and {reason} forbids to fetch it")
         with _explained(name):
-            for file in _wanted(name, endpoint):
-                _fetch_file(name, file, endpoint, progress)
+            for pattern in PUBLISHED[name].files:
+                for file in _matching(name, pattern, endpoint):
+                    _fetch_file(name, file, endpoint, progress)
     return cache.require(name)
 
 
-def _wanted(name: str, endpoint: str | None) -> list[str]:
-    """Names of the files to load; the hub is asked only where a pattern has to be matched."""
-    patterns = PUBLISHED[name].files
-    if not any(set("*?[") & set(pattern) for pattern in patterns):
-        return list(patterns)
-    there = HfApi(endpoint=endpoint).list_repo_files(name)
-    return [file for file in there if any(fnmatch.fnmatch(file, pattern) for pattern in patterns)]
+def _matching(name: str, pattern: str, endpoint: str | None) -> list[str]:
+    """Names of the files to load; the hub is asked only where a pattern has to be matched.
+
+    Without a network that takes the client half a minute. A plain name comes first in every row of ``PUBLISHED``, and
+    the question for it is asked once.
+    """
+    if not set("*?[") & set(pattern):
+        return [pattern]
+    return fnmatch.filter(HfApi(endpoint=endpoint).list_repo_files(name), pattern)
 
 
 def _fetch_file(name: str, file: str, endpoint: str | None, progress: Progress | None) -> None:
@@ -120,7 +124,9 @@ def _check_digest(part: Path, etag: str, file: str) -> None:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what the client raises into one line of advice."""
+    """Turn what the client raises into one line of advice, and keep it from complaining meanwhile."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
         yield
     except errors.GatedRepoError:
@@ -139,6 +145,8 @@ def _explained(name: str) -> Iterator[None]:
         raise HarnessError(
             f"{name} was not loaded whole ({str(error).splitlines()[0]}); run the same command again"
         ) from None
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _bar(file: str, progress: Progress | None) -> Any:

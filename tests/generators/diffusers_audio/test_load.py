@@ -12,13 +12,14 @@ import diffusers
 import pytest
 import torch
 from diffusers.utils import dummy_torch_and_torchsde_objects, import_utils
-from huggingface_hub import errors
+from huggingface_hub import constants, errors
 
 from generators.base import CheckpointError, RequestError
 from generators.diffusers_audio import load, names_pipeline
 from generators.diffusers_audio.load import load_codec, load_pipeline
 
 ON_CPU: dict[str, Any] = {"device": "cpu", "dtype": torch.float32, "trust_remote_code": False}
+COMMIT = 40 * "a"
 IMAGES = {"_class_name": "StableDiffusionPipeline", "vae": ["diffusers", "AutoencoderKL"]}
 
 
@@ -56,7 +57,7 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
         load_pipeline(None, **ON_CPU)
     with pytest.raises(CheckpointError, match=r"holds no model_index\.json"):
         load_pipeline(tmp_path, **ON_CPU)
-    with pytest.raises(CheckpointError, match=r"no such folder.*hub cannot be reached"):
+    with pytest.raises(CheckpointError, match=r"no such folder.*HF_HUB_OFFLINE forbids"):
         load_pipeline("nobody/nothing", **ON_CPU)
     with pytest.raises(CheckpointError, match="no such folder, and it is no hub id"):
         load_pipeline("a/b/c", **ON_CPU)
@@ -69,9 +70,35 @@ def test_answers_of_the_hub(monkeypatch: pytest.MonkeyPatch, kind: type[Exceptio
     def refuse(*args: Any) -> None:
         raise kind("refused", response=SimpleNamespace(headers={}, request=None))  # type: ignore[call-arg]
 
-    monkeypatch.setattr(load, "hf_hub_download", refuse)
+    monkeypatch.setattr(load, "locate", refuse)
     with pytest.raises(CheckpointError, match=phrase):
         load_pipeline("owner/gated", **ON_CPU)
+
+
+def test_without_a_network_the_cache_is_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Asked once, and not for half a minute at each of a dozen files."""
+    hub_cache = tmp_path / "hub"
+    for name, value in (
+        ("HF_HUB_CACHE", str(hub_cache)),
+        ("HF_HUB_OFFLINE", False),
+        ("ENDPOINT", "http://127.0.0.1:9"),
+    ):
+        monkeypatch.setattr(constants, name, value)
+    with pytest.raises(CheckpointError, match=r"no such folder.*the hub cannot be reached"):
+        load_pipeline("owner/tiny", **ON_CPU)
+    revision = hub_cache / "models--owner--tiny" / "snapshots" / COMMIT
+    shutil.copytree(folder, revision)
+    (hub_cache / "models--owner--tiny" / "refs").mkdir()
+    (hub_cache / "models--owner--tiny" / "refs" / "main").write_text(COMMIT)
+    pipeline, name = load_pipeline("owner/tiny", **ON_CPU)
+    assert (type(pipeline).__name__, name) == ("StableAudioPipeline", "owner/tiny")
+    assert load_codec("owner/tiny").sample_rate_hz == 800
+    shutil.rmtree(revision / "text_encoder")
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load_pipeline("owner/tiny", **ON_CPU)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_half_precision_needs_an_accelerator(folder: Path) -> None:
