@@ -25,7 +25,10 @@ Branch = Literal["cond", "uncond"]
 
 
 class RequestError(ValueError):
-    """A generation request that this generator cannot serve; the message says what is allowed."""
+    """A generation request that this generator cannot serve; the message says what is allowed.
+
+    Fields and options of the request stand in it as `name`, so that a command line can say what its user typed instead.
+    """
 
 
 class CheckpointError(ValueError):
@@ -137,6 +140,8 @@ class Generator(ABC):
     denoiser: nn.Module
     licences: Mapping[str, str] = MappingProxyType({})
     """Source -> licence of weights that others published; empty for weights of ours or of a user's own."""
+    remarks: Sequence[str] = ()
+    """How the weights were taken, where a user should know: said before a run, and in the notes of its results."""
     load_settings: Mapping[str, Any] = MappingProxyType({})
     """What ``from_pretrained`` was given besides path, device and dtype, JSON-ready: needed to load it again."""
 

@@ -49,9 +49,9 @@ def resolve_request(request: GenerationRequest, rules: RequestRules) -> Generati
         Says what was given and what is allowed.
     """
     if not rules.negative_prompt and request.negative_prompt is not None:
-        raise RequestError("this generator has no negative prompt; leave it out")
+        raise RequestError("this generator has no negative prompt; leave `negative_prompt` out")
     if not rules.lyrics and request.lyrics is not None:
-        raise RequestError("this generator does not sing; leave the lyrics out")
+        raise RequestError("this generator does not sing; leave `lyrics` out")
     for name in ("prompt", "negative_prompt", "lyrics"):
         _check_text(name, getattr(request, name), optional=name != "prompt")
     return dataclasses.replace(
@@ -101,30 +101,30 @@ def _check_text(name: str, value: Any, *, optional: bool) -> None:
     if value is None and optional:
         return
     if not isinstance(value, str):
-        raise RequestError(f"{name} is {type(value).__name__}; give text")
+        raise RequestError(f"`{name}` is {type(value).__name__}; give text")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise RequestError(f"{name} holds bytes that are not UTF-8 (at character {error.start}); give text") from None
+        raise RequestError(f"`{name}` holds bytes that are not UTF-8 (at character {error.start}); give text") from None
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise RequestError(f"{name} is {value!r}; give a whole number from {low} to {high}") from None
+        raise RequestError(f"`{name}` is {value!r}; give a whole number from {low} to {high}") from None
     if isinstance(value, bool) or not low <= number <= high:
-        raise RequestError(f"{name} is {value}; give a whole number from {low} to {high}")
+        raise RequestError(f"`{name}` is {value}; give a whole number from {low} to {high}")
     return number
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool | str):
-        raise RequestError(f"{name} is {value!r}; give a number")
+        raise RequestError(f"`{name}` is {value!r}; give a number")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise RequestError(f"{name} is {value!r}; give a number") from None
+        raise RequestError(f"`{name}` is {value!r}; give a number") from None
 
 
 def _duration(value: Any, rules: RequestRules) -> float:
@@ -132,14 +132,14 @@ def _duration(value: Any, rules: RequestRules) -> float:
     if not low_s <= duration_s <= high_s or duration_s == 0:
         some = f"{low_s:g} to {high_s:g}" if low_s < high_s else f"{high_s:g}"
         allowed = some if low_s else f"more than 0 and at most {high_s:g}"
-        raise RequestError(f"duration_s is {duration_s:g}; give {allowed} seconds")
+        raise RequestError(f"`duration_s` is {duration_s:g}; give {allowed} seconds")
     return duration_s
 
 
 def _guidance(value: Any) -> float:
     scale = _number("guidance_scale", value)
     if not (math.isfinite(scale) and scale >= 0):
-        raise RequestError(f"guidance_scale is {scale}; give a finite number, 0 or more (0 = no guidance)")
+        raise RequestError(f"`guidance_scale` is {scale}; give a finite number, 0 or more (0 = no guidance)")
     return scale
 
 
@@ -148,5 +148,5 @@ def _options(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, An
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise RequestError(f"unknown option {name!r}{hint} Known: {', '.join(sorted(known)) or 'none'}")
+            raise RequestError(f"unknown option `{name}`{hint} Known: {', '.join(sorted(known)) or 'none'}")
     return {**known, **given}

@@ -44,9 +44,9 @@ def edit_ranges(options: Mapping[str, Any], *, frames: int, frame_rate_hz: float
     if file is None and ranges is None:
         return None
     if not isinstance(file, str | Path):
-        raise RequestError(f"edit is {file!r}; name the recording whose parts are to be made anew")
+        raise RequestError(f"`edit` is {file!r}; name the recording whose parts are to be made anew")
     if isinstance(ranges, str) or not isinstance(ranges, Sequence) or not ranges:
-        raise RequestError(f"regenerate is {ranges!r}; say what to make anew in seconds, such as [[10, 25]]")
+        raise RequestError(f"`regenerate` is {ranges!r}; say what to make anew in seconds, such as [[10, 25]]")
     return [_frame_range(item, frames, frame_rate_hz) for item in ranges]
 
 
@@ -90,13 +90,13 @@ def encode_recording(file: str | Path, codec: Codec, frames: int) -> Tensor:
 def _frame_range(given: Any, frames: int, frame_rate_hz: float) -> tuple[int, int]:
     """Turn ``[start_s, end_s]`` into frames, ``OPEN_END`` on either side."""
     if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 2 or not all(map(_seconds, given)):
-        raise RequestError(f"regenerate holds {given!r}; give pairs of seconds, -1 for the song's start and end")
+        raise RequestError(f"`regenerate` holds {given!r}; give pairs of seconds, -1 for the song's start and end")
     start_s, end_s = given
     first = 0 if start_s == OPEN_END else int(start_s * frame_rate_hz)
     end = frames if end_s == OPEN_END else min(int(end_s * frame_rate_hz), frames)
     if first >= end:
         raise RequestError(
-            f"regenerate holds {given[0]:g} to {given[1]:g} s, which is no frame of this song of "
+            f"`regenerate` holds {given[0]:g} to {given[1]:g} s, which is no frame of this song of "
             f"{frames / frame_rate_hz:.2f} s"
         )
     return first, end

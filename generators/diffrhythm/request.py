@@ -61,9 +61,9 @@ def place_lyrics(request: GenerationRequest, lengths: SongLengths, *, causal: bo
     form, rules = request.options["lyrics_form"], request.options["lrc_rules"]
     for name, value, known in (("lyrics_form", form, LYRICS_FORMS), ("lrc_rules", rules, LRC_RULES)):
         if value not in known:
-            raise RequestError(f"{name} is {value!r}; give {' or '.join(known)}")
+            raise RequestError(f"`{name}` is {value!r}; give {' or '.join(known)}")
     if request.options["text_tokens"] is not None:
-        raise RequestError("lyrics and text_tokens were both given; give one of them")
+        raise RequestError("`lyrics` and `text_tokens` were both given; give one of them")
     duration_s = settled(request.duration_s)
     frames = lengths.frames(duration_s)
     placement = lay_out(
@@ -99,16 +99,16 @@ def check_options(
     tokens, sway = options["text_tokens"], options["sway"]
     if tokens is not None:
         if isinstance(tokens, str) or not isinstance(tokens, Sequence) or not all(type(n) is int for n in tokens):
-            raise RequestError("text_tokens is not a list of whole numbers; give one token id per frame")
+            raise RequestError("`text_tokens` is not a list of whole numbers; give one token id per frame")
         if len(tokens) > frames:
             raise RequestError(
-                f"text_tokens has {len(tokens)} tokens; the song has {frames} frames, give at most as many"
+                f"`text_tokens` has {len(tokens)} tokens; the song has {frames} frames, give at most as many"
             )
         if tokens and not 0 <= min(tokens) <= max(tokens) <= num_embeds:
-            raise RequestError(f"text_tokens runs from {min(tokens)} to {max(tokens)}; ids are 0 to {num_embeds}")
+            raise RequestError(f"`text_tokens` runs from {min(tokens)} to {max(tokens)}; ids are 0 to {num_embeds}")
     if sway is not None:
         if isinstance(sway, bool) or not isinstance(sway, int | float) or not math.isfinite(sway):
-            raise RequestError(f"sway is {sway!r}; give a number, -1 for more points near the noise")
+            raise RequestError(f"`sway` is {sway!r}; give a number, -1 for more points near the noise")
         times = time_grid(steps, sway)
         if any(t >= t_next for t, t_next in itertools.pairwise(times)):
-            raise RequestError(f"sway {sway} makes the time run backwards; give -1 to 1")
+            raise RequestError(f"`sway` {sway} makes the time run backwards; give -1 to 1")

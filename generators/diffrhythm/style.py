@@ -48,7 +48,7 @@ def style_of(
     """
     file, recording = request.options["style_embedding"], request.options["style_audio"]
     if file is not None and recording is not None:
-        raise RequestError("style_embedding and style_audio were both given; give one of them")
+        raise RequestError("`style_embedding` and `style_audio` were both given; give one of them")
     if file is not None:
         return read_vector(file, STYLE, size)
     if recording is None and source == "prompt-hash":

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from harness.cli.options import DEBUG
+from harness.cli.options import DEBUG, as_typed
 from harness.errors import HarnessError
 from harness.layout import check_layout
 from harness.registry import unknown
@@ -75,18 +75,19 @@ class HarnessGroup(click.Group):
 def _end(ctx: click.Context, error: BaseException) -> NoReturn:
     if ctx.meta.get(DEBUG):
         traceback.print_exc()
-    message, exit_code = explain(error)
+    named = isinstance(ctx.command, click.Group) and ctx.invoked_subcommand
+    message, exit_code = explain(error, ctx.command.get_command(ctx, named) if named else None)
     click.echo(f"error: {' '.join(message.split())}", err=True)
     ctx.exit(exit_code)
 
 
-def explain(error: BaseException) -> tuple[str, int]:
-    """Say what happened in one line, with the exit code that fits."""
+def explain(error: BaseException, command: click.Command | None = None) -> tuple[str, int]:
+    """Say what happened in one line, in the words of the command that was run, with the exit code that fits."""
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "interrupted", INTERRUPTED
     if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else "harness"
-        return f"{error.format_message()} (see '{command} --help')", error.exit_code
+        path = error.ctx.command_path if error.ctx else "harness"
+        return f"{error.format_message()} (see '{path} --help')", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
     if isinstance(error, HarnessError):
@@ -94,7 +95,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if _is_ours(error):
         from generators.base import RequestError  # torch is loaded already: something of ours has run
 
-        return str(error), 2 if isinstance(error, RequestError) else 1
+        return (as_typed(str(error), command), 2) if isinstance(error, RequestError) else (str(error), 1)
     return f"{type(error).__name__}: {error} (run again with --debug for the details)", 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from harness.cli.values import FiniteRange, parse_settings
 
 DEBUG = "harness.debug"
 JSON = "harness.json"
+
+REQUEST_FLAGS = {"num_inference_steps": "--steps", "duration_s": "--duration", "audio_length_s": "--duration"}
+"""Flags that are not called like the field of a request that they give."""
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -51,6 +55,17 @@ _FITTED = (
     click.option("--sae", type=_FOLDER, metavar="DIR", help="SAE to use instead of the shipped one; needs --probes."),
     click.option("--probes", type=_FOLDER, metavar="DIR", help="Probes to use instead of the shipped ones."),
 )
+
+
+def as_typed(message: str, command: click.Command | None) -> str:
+    """Replace fields and options of a request, `name` in a message, by the flags of ``command`` that give them."""
+    flags = {flag for param in command.params for flag in param.opts} if command is not None else set()
+
+    def typed(name: re.Match[str]) -> str:
+        flag = REQUEST_FLAGS.get(name[1], f"--{name[1].replace('_', '-')}")
+        return flag if flag in flags else f"'{name[1]}'"
+
+    return re.sub(r"`(\w+)`", typed, message)
 
 
 def fitted_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -70,6 +70,6 @@ def test_spread_is_the_difference_at_the_same_t() -> None:
 def test_what_cannot_be_compared(generator: ClosedFormGenerator, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to compare"):
         arms_of((8, 8), ())
-    with pytest.raises(RequestError, match="unknown option 'scheduler'"):
+    with pytest.raises(RequestError, match="unknown option `scheduler`"):
         compare(generator, REQUEST, arms_of((8, 4), ("DDIMScheduler",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -127,7 +127,7 @@ def test_bad_arguments(generator, tmp_path, requests, options, phrase):
 
 def test_bad_request_is_found_before_the_first_step_and_numbered(generator, tmp_path):
     watch = Watch()
-    with pytest.raises(RequestError, match="prompt 2: duration_s is 99"):
+    with pytest.raises(RequestError, match="prompt 2: `duration_s` is 99"):
         run(generator, [request(), request(duration_s=99)], tmp_path / "out", hooks=[watch])
     assert watch.batches == []
     assert list(tmp_path.iterdir()) == []

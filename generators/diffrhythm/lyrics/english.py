@@ -114,7 +114,7 @@ def _backend() -> Any:
         raise RequestError(
             f"English lyrics are pronounced by espeak-ng, which does not run here ({error}); install it (Debian and "
             "Ubuntu: apt install espeak-ng), name its library in PHONEMIZER_ESPEAK_LIBRARY, or give ready-made phones "
-            "or ids (lyrics_form)"
+            "or ids (`lyrics_form`)"
         ) from None
 
 

@@ -15,5 +15,5 @@ def load(module: str, purpose: str) -> Any:
     except ImportError:
         raise RequestError(
             f"{purpose} need the package {module.partition('.')[0]!r}: pip install 'audio-diffusion-harness[lyrics]'; "
-            "or give ready-made phones or ids (lyrics_form)"
+            "or give ready-made phones or ids (`lyrics_form`)"
         ) from None

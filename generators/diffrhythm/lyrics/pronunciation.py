@@ -26,7 +26,7 @@ def pronounce(words: str) -> list[str]:
         if character.isalpha() and not unicodedata.name(character, "").startswith(_SUPPORTED) and character not in "ªº":
             raise RequestError(
                 f"{words!r} has the letter {character!r}; DiffRhythm sings Chinese and English only: transcribe it, or "
-                "give ready-made phones or ids (lyrics_form)"
+                "give ready-made phones or ids (`lyrics_form`)"
             )
     phones: list[str] = []
     language: Language = "zh"

@@ -61,7 +61,7 @@ def place_in_song(text: str, *, audio_length_s: float, tokenize: Tokenize, lrc_r
     lengths = BASE if audio_length_s == BASE.longest_s else FULL
     if not lengths.shortest_s <= audio_length_s <= lengths.longest_s or audio_length_s != int(audio_length_s):
         raise RequestError(
-            f"audio_length_s is {audio_length_s:g}; give {BASE.longest_s:g} (base models) or a whole number from "
+            f"`audio_length_s` is {audio_length_s:g}; give {BASE.longest_s:g} (base models) or a whole number from "
             f"{FULL.shortest_s:g} to {FULL.longest_s:g} (full-length models)"
         )
     return lay_out(
@@ -107,7 +107,7 @@ def lay_out(
     remarks = [*reading.remarks]
     late = [line.number for line in reading.lines if not line.time_s < end_s]
     if late:
-        remarks.append(f"{summed_up(late)} not sung: the song ends at {end_s:g} s")
+        remarks.append(f"{summed_up(late)} not sung: the song ends at {round(end_s, 2):g} s")
     if drop_last and lines:
         last = lines.pop()
         remarks.append(

@@ -18,7 +18,11 @@ BAD_ARGUMENTS = {
     "duration -1": (["--prompt", "C4", "--duration", "-1"], 2, "--duration"),
     "duration nan": (["--prompt", "C4", "--duration", "nan"], 2, "not a finite number"),
     "duration inf": (["--prompt", "C4", "--duration", "inf"], 2, "not a finite number"),
-    "duration beyond the model": (["--prompt", "C4", "--duration", "1000"], 2, "at most 12 seconds"),
+    "duration beyond the model": (
+        ["--prompt", "C4", "--duration", "1000"],
+        2,
+        "--duration is 1000; give more than 0 and at most 12 seconds",
+    ),
     "guidance nan": (["--prompt", "C4", "--guidance-scale", "nan"], 2, "not a finite number"),
     "guidance inf": (["--prompt", "C4", "--guidance-scale", "inf"], 2, "not a finite number"),
     "guidance -1": (["--prompt", "C4", "--guidance-scale", "-1"], 2, "--guidance-scale"),

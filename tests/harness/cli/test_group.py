@@ -32,6 +32,14 @@ def test_expected(error, exit_code):
     assert explain(error) == ("x", exit_code)
 
 
+def test_requests_are_explained_in_the_flags_of_the_command():
+    command = click.Command("x", params=[click.Option(["--steps"]), click.Option(["--guidance-scale", "-g"])])
+    error = RequestError("`num_inference_steps` is 1, `guidance_scale` 2, `eta` 3 and `a b` nothing")
+    message = "--steps is 1, --guidance-scale 2, 'eta' 3 and `a b` nothing"
+    assert explain(error, command) == (message, 2)
+    assert explain(RequestError("`seed` is -1")) == ("'seed' is -1", 2)
+
+
 def test_unexpected_points_at_debug():
     message, exit_code = explain(ValueError("bad number"))
     assert message == "ValueError: bad number (run again with --debug for the details)"

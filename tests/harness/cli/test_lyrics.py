@@ -56,7 +56,7 @@ def test_no_lyrics(lyrics):
 @pytest.mark.parametrize(
     ("args", "text", "message"),
     [
-        (("--duration", "94"), LRC, "audio_length_s is 94; give 95 (base models) or a whole number from 96 to 285"),
+        (("--duration", "94"), LRC, "--duration is 94; give 95 (base models) or a whole number from 96 to 285"),
         (("--duration", "300"), LRC, "from 96 to 285"),
         ((), b"\xff[00:01.00]20", "line 1: not UTF-8"),
     ],

@@ -108,4 +108,4 @@ def test_a_recording_shorter_than_the_song(sing):
 def test_generators_that_do_not_sing_say_so(generate, tmp_path):
     (tmp_path / "song.lrc").write_text("[00:00.00]la")
     assert "does not sing" in generate("--prompt", "C4", "--lyrics", tmp_path / "song.lrc").stderr
-    assert "unknown option 'sway'" in generate("--prompt", "C4", "--sway", "-1").stderr
+    assert "unknown option --sway" in generate("--prompt", "C4", "--sway", "-1").stderr
