@@ -59,6 +59,7 @@ def announcements(generator: Generator, requests: Sequence[GenerationRequest]) -
     if generator.licences:
         listed = ", ".join(f"{name} {licence}" for name, licence in generator.licences.items())
         said.append(f"licences of the weights: {listed} (harness models licences)")
+    said += generator.remarks
     seconds = forecast_s(generator, requests) if _weight(generator).device.type == "cpu" else None
     if seconds is not None and seconds >= WORTH_SAYING_S:
         said.append(f"on this CPU it will take about {duration(seconds)} or more; --device cuda is for a GPU")

@@ -11,23 +11,24 @@ from harness.errors import HarnessError
 
 
 @contextmanager
-def enough_memory(device: str | torch.device) -> Iterator[None]:
-    """Turn an allocation that fails inside into ``HarnessError``."""
+def enough_memory(device: str | torch.device, *, chunked: bool = False) -> Iterator[None]:
+    """Turn an allocation that fails inside into ``HarnessError``; ``chunked`` is the codec's."""
     try:
         yield
     except torch.OutOfMemoryError:
-        raise HarnessError(_message(torch.device(device))) from None
+        raise HarnessError(_message(torch.device(device), chunked)) from None
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # what torch raises on the CPU
             raise
-        raise HarnessError(_message(torch.device(device))) from None
+        raise HarnessError(_message(torch.device(device), chunked)) from None
 
 
-def _message(device: torch.device) -> str:
+def _message(device: torch.device, chunked: bool) -> str:
     room = ""
     if device.type == "cuda":
         room = f" ({torch.cuda.get_device_properties(device).total_memory / 1e9:.1f} GB in all)"
-    return (
-        f"{device} has too little memory for this{room}; make it smaller: --dtype float16, a shorter --duration, "
-        "--batch-size 1, or run it with --device cpu"
-    )
+    smaller = ["a shorter --duration", "--batch-size 1"]
+    if device.type != "cpu":
+        smaller = ["--dtype float16", *smaller, "--device cpu"]
+    already = " (the sound is decoded in chunks already)" if chunked else ""
+    return f"{device} has too little memory for this{room}; make it smaller: {' or '.join(smaller)}{already}"

@@ -180,13 +180,13 @@ def _generate(
     if tracer is None:
         for folder in folders:
             runs.clear(folder)
-        with enough_memory(device):
+        with enough_memory(device, chunked=generator.codec.chunked):
             return generator.generate_batch(requests, [*interventions, *hooks])
     paths = [folder / runs.TRACE for folder in folders]
     with tracer(requests, paths, interventions=interventions) as recording:
         for folder in folders:
             runs.clear(folder, keep=(runs.TRACE,))
-        with enough_memory(device):
+        with enough_memory(device, chunked=generator.codec.chunked):
             generations = generator.generate_batch(requests, [*interventions, *hooks, recording])
         recording.finish(generations)
     return generations

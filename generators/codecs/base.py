@@ -22,6 +22,8 @@ class Codec(ABC):
     """Samples per latent frame."""
     latent_channels: int
     """C."""
+    chunked: bool = False
+    """Whether long audio is computed piece by piece, in memory that does not grow with its length."""
 
     @property
     def frame_rate_hz(self) -> float:

@@ -37,6 +37,7 @@ class DiffRhythmVae(Codec):
     """
 
     id = "diffrhythm-vae"
+    chunked = True
 
     def __init__(self, vae: AutoencoderOobleck) -> None:
         self.vae = vae.eval().requires_grad_(False)
