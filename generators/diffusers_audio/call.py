@@ -32,11 +32,12 @@ MANAGED = frozenset(
         "audio_start_in_s",
         "timesteps",
         "batch_size",
-        "num_waveforms_per_prompt",
         *DURATIONS,
     }
 )
 """Arguments that the request's own fields stand for, or that one trajectory per request leaves no choice of."""
+WAVEFORMS = "num_waveforms_per_prompt"
+"""Settable where a call takes it, to 1 alone: each waveform is a request of its own, with a trace of its own."""
 RECORD = "record"
 SCHEDULER = "scheduler"
 OWN_OPTIONS = {RECORD: "all", SCHEDULER: None}

@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from generators.base import Generation, GenerationRequest, Generator, RequestError, SamplingPlan, StepHook
-from generators.diffusers_audio.call import RECORD, SCHEDULER, Call
+from generators.diffusers_audio.call import RECORD, SCHEDULER, WAVEFORMS, Call
 from generators.diffusers_audio.codecs import codec_of
 from generators.diffusers_audio.exchange import exchanged
 from generators.diffusers_audio.families import FAMILIES
 from generators.diffusers_audio.load import load_pipeline
 from generators.diffusers_audio.observer import Observer
+from generators.diffusers_audio.offload import weights_of
 from generators.diffusers_audio.rehearsal import Rehearsal, rehearse
 from generators.diffusers_audio.run import run
 from generators.hashing import tensors_sha256
@@ -73,16 +74,21 @@ class DiffusersGenerator(Generator):
     @functools.cached_property
     def weights_sha256(self) -> str:
         """Digest over the denoiser's weights."""
-        return tensors_sha256(self.denoiser.state_dict())
+        return tensors_sha256(weights_of(self.denoiser))
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
         """Fill defaults in and check values; what only the pipeline can check, ``plan`` does."""
         rules = self._call.rules
         resolved = resolve_request(request, rules)
         if not self._call.takes("guidance_scale") and resolved.guidance_scale:
-            raise RequestError(f"{self._kind} has no guidance; leave guidance_scale out")
+            raise RequestError(f"{self._kind} has no guidance; leave `guidance_scale` out")
         if resolved.options[RECORD] not in ("all", "x_t"):
-            raise RequestError(f"{RECORD} is {resolved.options[RECORD]!r}; give all or x_t")
+            raise RequestError(f"`{RECORD}` is {resolved.options[RECORD]!r}; give all or x_t")
+        if resolved.options.get(WAVEFORMS, 1) != 1:
+            raise RequestError(
+                f"`{WAVEFORMS}` is {resolved.options[WAVEFORMS]!r}; one request is one waveform, with a trace of its "
+                "own: make several requests with different seeds (--batch N)"
+            )
         return resolved
 
     def plan(self, request: GenerationRequest) -> SamplingPlan:

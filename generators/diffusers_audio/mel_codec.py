@@ -15,6 +15,7 @@ from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
 from generators.diffusers_audio import codec_id
 from generators.diffusers_audio.layout import Layout
+from generators.diffusers_audio.offload import device_of, weights_of
 from generators.hashing import tensors_sha256
 
 WINDOW_HOPS = 6.4
@@ -52,21 +53,21 @@ class MelCodec(Codec):
     def weights_sha256(self) -> str:
         """Digest over the weights of both networks."""
         parts = {"vae": self.vae, "vocoder": self.vocoder}
-        return tensors_sha256({f"{part}.{k}": v for part, net in parts.items() for k, v in net.state_dict().items()})
+        return tensors_sha256({f"{part}.{k}": v for part, net in parts.items() for k, v in weights_of(net).items()})
 
     @torch.no_grad()
     def encode(self, audio: Tensor, sample_rate_hz: int) -> Tensor:
         """Turn audio ``[B, channels, N]`` into the posterior's means; the end is padded with silence."""
         audio = prepare_audio(audio, sample_rate_hz, to_hz=self.sample_rate_hz, channels=1)
         audio = F.pad(audio, (0, -audio.shape[-1] % self.hop_samples))
-        log_mel = self._log_mel(audio[:, 0].cpu()).to(self.vae.device, self.vae.dtype)
+        log_mel = self._log_mel(audio[:, 0].cpu()).to(device_of(self.vae), self.vae.dtype)
         means = self.vae.encode(log_mel).latent_dist.mean * self.vae.config.scaling_factor
         return self._layout(means.shape[2]).to_frames(means.float())
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Turn latents ``[B, T, C]`` into float32 audio ``[B, 1, T * hop]``, not normalised."""
-        images = self._layout(latents.shape[1]).from_frames(latents).to(self.vae.device, self.vae.dtype)
+        images = self._layout(latents.shape[1]).from_frames(latents).to(device_of(self.vae), self.vae.dtype)
         log_mel = self.vae.decode(images / self.vae.config.scaling_factor).sample
         audio = self.vocoder(log_mel.squeeze(1)).float()
         samples = latents.shape[1] * self.hop_samples

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
 from generators.diffusers_audio import codec_id
+from generators.diffusers_audio.offload import device_of, weights_of
 from generators.hashing import tensors_sha256
 
 
@@ -80,17 +81,17 @@ class WaveCodec(Codec):
     @functools.cached_property
     def weights_sha256(self) -> str:
         """Digest over the network's weights."""
-        return tensors_sha256(self.vae.state_dict())
+        return tensors_sha256(weights_of(self.vae))
 
     @torch.no_grad()
     def encode(self, audio: Tensor, sample_rate_hz: int) -> Tensor:
         """Turn audio ``[B, channels, N]`` into the posterior's means; the end is padded with silence."""
         audio = prepare_audio(audio, sample_rate_hz, to_hz=self.sample_rate_hz, channels=self.channels)
-        audio = F.pad(audio, (0, -audio.shape[-1] % self.hop_samples)).to(self.vae.device, self.vae.dtype)
+        audio = F.pad(audio, (0, -audio.shape[-1] % self.hop_samples)).to(device_of(self.vae), self.vae.dtype)
         return self._kind.means(self.vae, audio).float().transpose(1, 2)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Turn latents ``[B, T, C]`` into float32 audio ``[B, channels, T * hop]``, neither normalised nor clipped."""
-        audio: Tensor = self.vae.decode(latents.to(self.vae.device, self.vae.dtype).transpose(1, 2)).sample
+        audio: Tensor = self.vae.decode(latents.to(device_of(self.vae), self.vae.dtype).transpose(1, 2)).sample
         return audio.float()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prompt", "prompts", callback=check_prompts, multiple=True, help="What to generate; may be given several times."
 )
+@click.option("--negative-prompt", metavar="TEXT", help="What not to generate, for generators that take it.")
 @click.option("--prompts", "prompts_file", type=click.File("rb"), help="UTF-8 file, one prompt a line; - is stdin.")
 @click.option(
     "--generator",
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
 @debug_option
 def command(
     prompts: tuple[str, ...],
+    negative_prompt: str | None,
     prompts_file: BinaryIO | None,
     generator: str,
     weights: Path | None,
@@ -141,6 +143,7 @@ def command(
     requests = [
         GenerationRequest(
             prompt=text,
+            negative_prompt=negative_prompt,
             lyrics=song.lyrics,
             duration_s=duration,
             num_inference_steps=steps,

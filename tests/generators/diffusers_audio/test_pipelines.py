@@ -18,6 +18,7 @@ from torch import Tensor
 from generators.base import GenerationRequest, HookPoint, RequestError
 from generators.diffusers_audio.families import FAMILIES
 from generators.diffusers_audio.generator import DiffusersGenerator
+from generators.diffusers_audio.offload import device_of
 from generators.noise import noise_from, streams
 from generators.testing import Edit, Recorder
 from tests.generators.diffusers_audio.tiny import TINY, stable_audio
@@ -213,6 +214,18 @@ def test_an_offloaded_network_is_seen(tiny: Tiny, offload_type: str) -> None:
     assert any(point.name == "transformer_blocks.1" for point, _ in mine.seen)
 
 
+def test_weights_kept_elsewhere_are_the_same_weights(tiny: Tiny) -> None:
+    """As ``enable_sequential_cpu_offload`` keeps them: the network itself then holds none."""
+    accelerate = pytest.importorskip("accelerate", reason="offloading is done by accelerate, which is not installed")
+    generator, same = DiffusersGenerator(stable_audio(), "offloaded"), tiny("stable-audio")
+    accelerate.cpu_offload(generator.denoiser, torch.device("cpu"), offload_buffers=True)
+    assert (generator.denoiser.device.type, device_of(generator.denoiser).type) == ("meta", "cpu")
+    assert generator.weights_sha256 == same.weights_sha256
+    assert torch.equal(generator.generate(REQUEST, [Recorder()]).latents, same.generate(REQUEST).latents)
+    accelerate.cpu_offload(generator.codec.vae, torch.device("cpu"), offload_buffers=True)
+    assert generator.codec.weights_sha256 == same.codec.weights_sha256
+
+
 def test_every_audio_pipeline_of_diffusers_is_accounted_for() -> None:
     """In the table, or named on the page as one that is not run."""
     page = (Path(__file__).parents[3] / "docs" / "diffusers.md").read_text(encoding="utf-8")
@@ -238,8 +251,10 @@ def test_states_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "request_", "phrase"),
     [
-        ("stable-audio", {"options": {"shift": 1}}, "unknown option 'shift'"),
-        ("stable-audio", {"options": {"num_waveforms_per_prompt": 2}}, "unknown option"),
+        ("stable-audio", {"options": {"shift": 1}}, "unknown option `shift`"),
+        ("stable-audio", {"options": {"num_waveforms_per_prompt": 2}}, "one request is one waveform"),
+        ("stable-audio", {"options": {"num_waveforms_per_prompt": 1}}, None),
+        ("stable-audio", {"negative_prompt": "noise"}, None),
         ("stable-audio", {"duration_s": 5.0}, "at most 0.6"),
         ("stable-audio", {"lyrics": "la"}, "does not sing"),
         ("stable-audio", {"options": {"record": "some"}}, "give all or x_t"),
