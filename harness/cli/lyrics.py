@@ -10,6 +10,7 @@ from harness.cli.console import answer, quoted, say, table
 from harness.cli.options import debug_option, json_option
 from harness.cli.song import lrc_rules_option, lyrics_form_option
 from harness.cli.values import FiniteRange, read_text
+from harness.words import counted
 
 if TYPE_CHECKING:
     from generators.diffrhythm.lyrics.tokens import Placement
@@ -91,7 +92,7 @@ def _show(placement: Placement) -> None:
     if rows:
         table(("words", "line", "stamp", "sung at", "frame", "to", "tokens"), rows)
     sung = sum(len(entry.tokens) for entry in placement.lines)
-    say(f"{len(rows)} lines on {sung} of {placement.frames} frames")
+    say(f"{counted(len(rows), 'line')} on {sung} of {placement.frames} frames")
     for remark in placement.remarks:
         say(f"note: {remark}")
 

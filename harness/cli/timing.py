@@ -20,6 +20,7 @@ from harness.cli.options import (
 )
 from harness.cli.steering import Steering
 from harness.cli.values import check_prompts, numbers, read_prompts, words
+from harness.words import counted
 
 if TYPE_CHECKING:
     from harness.steering.timing import TimingStudy
@@ -124,7 +125,7 @@ def _show(study: TimingStudy) -> None:
     from harness.steering.timing_words import finding
 
     for name, found in study.maps.items():
-        say(f"{name}: effect as a share of the wanted change, {found.runs} runs")
+        say(f"{name}: effect as a share of the wanted change, {counted(found.runs, 'run')}")
         rows = [
             [f"{start:.3g}-{stop:.3g}", *(f"{found.effect[w, k]:.0%}" for k in range(len(found.strengths)))]
             for w, (start, stop) in enumerate(found.windows)

@@ -10,6 +10,7 @@ import click
 from harness.cli.console import answer, progress_bar, say, table
 from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.values import FiniteRange, numbers, words
+from harness.words import counted
 
 if TYPE_CHECKING:
     from analysis.probes import ClassScore
@@ -114,7 +115,8 @@ def _show(one: FittedProbe) -> None:
     info, controls = one.probe.info, one.controls
     score = controls.probe
     say(
-        f"{info.property}: {score.frames} frames of {score.groups} files, {info.bins.count if info.bins else 0} classes"
+        f"{info.property}: {score.frames} frames of {counted(score.groups, 'file')}, "
+        f"{info.bins.count if info.bins else 0} classes"
     )
     rows = {"probe": score, "majority": controls.majority, "shuffled labels": controls.shuffled}
     rows |= {f"best {k} features": best for k, best in controls.best_k.items()}

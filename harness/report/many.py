@@ -133,6 +133,6 @@ def gather_many(paths: Sequence[Path], page: Path, progress: Callable[[str, int,
         except HarnessError as error:
             skipped.append((path, str(error)))
     if not rows:
-        raise InputError(f"none of the {len(paths)} runs can be shown; the first, {skipped[0][0]}: {skipped[0][1]}")
+        raise InputError(f"none of the runs can be shown; the first, {skipped[0][0]}: {skipped[0][1]}")
     groups = sorted(map(Group.of, study.groups(least=1)), key=lambda group: -len(group.runs))
     return Many(rows, groups, skipped, page)

@@ -19,6 +19,7 @@ from harness.report.many import gather_many
 from harness.report.panels import PANELS, PANELS_OF_MANY
 from harness.report.writing import publish
 from harness.store.reader import Trace
+from harness.words import counted
 
 Progress = Callable[[str, int, int], None]
 """``(what is being done, units done, units in all)``."""
@@ -90,6 +91,7 @@ def build_report_of_many(paths: Sequence[Path], out: Path, progress: Progress | 
     many = gather_many(paths, out, progress)
     built = [pkgutil.resolve_name(target)(many) for target in PANELS_OF_MANY.values()]
     panels = [panel for panel in built if panel is not None]
-    notes = [f"{len(many.skipped)} of {len(paths)} runs were left out; see the end."] if many.skipped else []
-    publish(markup.render(f"{len(many.rows)} runs", panels, notes, f"Report of {len(many.rows)} runs"), out)
+    notes = [f"Left out: {len(many.skipped)} of {counted(len(paths), 'run')}; see the end."] if many.skipped else []
+    runs = counted(len(many.rows), "run")
+    publish(markup.render(runs, panels, notes, f"Report of {runs}"), out)
     return Report(out, many.finding)

@@ -40,6 +40,7 @@ from harness.pipeline import Progress
 from harness.reproduce import attributes, estimate
 from harness.reproduce.training import train_once
 from harness.reproduce.workspace import Workspace, opened
+from harness.words import counted
 
 ENCODERS = (
     "MIT/ast-finetuned-audioset-10-10-0.4593",
@@ -134,7 +135,7 @@ def inputs(study: Study) -> Inputs:
     if label == TECHNIQUE and study.labels == FOLDERS:
         others = [file for file in found if of_file[file.name] not in TECHNIQUES]
         if others:
-            notes.append(f"{len(others)} files are of none of VocalSet's ten techniques and are left out.")
+            notes.append(f"Left out: {counted(len(others), 'file')} of none of VocalSet's ten techniques.")
         found = [file for file in found if of_file[file.name] in TECHNIQUES]
     counts = Counter(of_file[file.name] for file in found)
     rare = sorted(name for name, count in counts.items() if name and count < FEWEST_FILES)

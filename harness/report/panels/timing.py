@@ -13,6 +13,7 @@ from harness.decoding.emergence import Curves
 from harness.report import plots
 from harness.report.blocks import Figure, Panel, Table
 from harness.steering.timing_words import finding
+from harness.words import counted
 
 
 def panel(found: TimingMap, curves: Curves) -> Panel:
@@ -88,8 +89,8 @@ def _fixed(found: TimingMap, curves: Curves) -> Figure:
         f"timing-{found.property}-fixed",
         "Fixed, beside known",
         fixed_figure(found, curves),
-        f"{finding(found, curves)} Effects are averaged over strengths and {found.runs} runs, with 95% intervals; the "
-        f"dotted line stands where the last window ends that has {LEFT:.0%} of the largest.",
+        f"{finding(found, curves)} Effects are averaged over strengths and {counted(found.runs, 'run')}, with "
+        f"95% intervals; the dotted line stands where the last window ends that has {LEFT:.0%} of the largest.",
         Table(["window of t", "effect, share of the wanted change"], rows),
     )
 
