@@ -75,8 +75,9 @@ class HarnessGroup(click.Group):
 def _end(ctx: click.Context, error: BaseException) -> NoReturn:
     if ctx.meta.get(DEBUG):
         traceback.print_exc()
-    named = isinstance(ctx.command, click.Group) and ctx.invoked_subcommand
-    message, exit_code = explain(error, ctx.command.get_command(ctx, named) if named else None)
+    group, name = ctx.command, ctx.invoked_subcommand
+    command = group.get_command(ctx, name) if isinstance(group, click.Group) and name else None
+    message, exit_code = explain(error, command)
     click.echo(f"error: {' '.join(message.split())}", err=True)
     ctx.exit(exit_code)
 
