@@ -95,7 +95,7 @@ def read_index(source: str) -> tuple[dict[str, Any], bool]:
 
 
 def _fetch_index(source: str) -> tuple[Path, bool]:
-    """Find ``model_index.json`` of a hub id, and say whether the hub was reached."""
+    """Find ``model_index.json`` of a hub id, and say whether the hub gave it out."""
     absent = "there is no such folder, it is not in the hub's cache, and"
     try:
         return locate(source, INDEX)
