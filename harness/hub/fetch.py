@@ -126,7 +126,7 @@ def _check_digest(part: Path, etag: str, file: str) -> None:
 def _explained(name: str) -> Iterator[None]:
     """Turn what the client raises into one line of advice, and keep it from complaining meanwhile."""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     except errors.GatedRepoError:
