@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from analysis.sae.base import SAE, squared_error
-from analysis.sae.kernels import decode_at, encode_at, select_top_k
+from analysis.sae.kernels import Selection, Support, decode_at, encode_at, select_top_k
 
 _WEIGHT = 1 / 32
 """Weight of the auxiliary loss, appendix A.2 of the paper."""
@@ -21,10 +21,10 @@ def auxk_loss(sae: SAE, x: Tensor, residual: Tensor, dead: Tensor) -> Tensor:
     k = min(wanted, len(chosen))
     if k == 0:
         return x.new_zeros(())
-    W_enc, b_enc, W_dec = sae.W_enc[:, chosen], sae.b_enc[chosen], sae.W_dec[chosen]
-    selection = select_top_k(x, W_enc, b_enc, k)
-    values = encode_at(x, W_enc, b_enc, selection)
+    among = select_top_k(x, sae.W_enc[:, chosen], sae.b_enc[chosen], k)
+    support = Support.rectangular(chosen[among.support.features].reshape(len(x), k), sae.config.d_sae)
+    values = encode_at(x, sae.W_enc, sae.b_enc, Selection(among.values, support))
     # Rectified, but with the gradient of the unrectified value: a feature below zero has no other way up.
     rectified = values + (values.relu() - values).detach()
-    predicted = decode_at(rectified, W_dec, selection.support)
+    predicted = decode_at(rectified, sae.W_dec, support)
     return _WEIGHT * (k / wanted) * squared_error(residual - predicted)

@@ -138,12 +138,16 @@ def _top_k_indices(pre: Tensor, k: int) -> Tensor:
     which are equal values). So two searches among about sqrt(k * F) numbers replace one among F.
     """
     n, width = pre.shape
-    groups = 2 ** round(math.log2(math.sqrt(k * width)))
-    if pre.device.type != "cpu" or width % groups or groups < 2 * k or width < 4 * groups:
+    size = round(math.sqrt(width / k))
+    if pre.device.type != "cpu" or size < 4:
         return pre.topk(k, sorted=False).indices
-    winners = _partition(pre.view(n, width // groups, groups).amax(1), k)
-    members = torch.arange(0, width, groups)[:, None]
+    groups = width // size
+    grouped = groups * size
+    winners = _partition(pre[:, :grouped].unflatten(1, (size, groups)).amax(1), k)
+    members = torch.arange(0, grouped, groups)[:, None]
     candidates = (winners[:, None, :] + members).flatten(1)
+    if grouped < width:
+        candidates = torch.cat([candidates, torch.arange(grouped, width).expand(n, -1)], 1)
     return candidates.gather(1, _partition(pre.gather(1, candidates), k))
 
 

@@ -22,7 +22,7 @@ def dense_top_k(pre: Tensor, k: int) -> Tensor:
     return torch.zeros_like(pre).scatter(1, top.indices, top.values)
 
 
-@pytest.mark.parametrize(("d_sae", "k"), [(2048, 32), (1024, 16), (512, 4), (300, 7), (64, 64), (8, 1)])
+@pytest.mark.parametrize(("d_sae", "k"), [(2048, 32), (1434, 32), (1024, 16), (517, 4), (300, 7), (64, 64), (8, 1)])
 def test_selection_is_the_exact_top_k(d_sae: int, k: int) -> None:
     W_enc, b_enc, _ = weights(d_sae=d_sae, dtype=torch.float32)
     x = torch.randn(300, 16)
