@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +160,13 @@ class Comparison:
 
     def best_rate(self, name: str) -> float:
         """Find the learning rate with which a library gets furthest in ``--sweep-steps`` updates."""
-        rates = LEARNING_RATES.get(name.split()[0], DEFAULT_RATES)
-        sweep = [Job(name, lr, self.options.sweep_steps, self.options.threads[0], None) for lr in rates]
-        return min(sweep, key=lambda job: float(self.run(job)["fvu"])).lr
+        return min(LEARNING_RATES.get(name.split()[0], DEFAULT_RATES), key=lambda lr: self._fvu_of_sweep(name, lr))
+
+    def _fvu_of_sweep(self, name: str, lr: float) -> float:
+        """Train once for the sweep, with most threads; a run of the log with another number of them will do."""
+        job = Job(name, lr, self.options.sweep_steps, max(self.options.threads), None)
+        logged = [known for known in self.runs if replace(known, threads=job.threads) == job]
+        return float(self.run(logged[0] if logged else job)["fvu"])
 
     def document(self) -> dict[str, Any]:
         """Return the settings, a summary per number of threads, and every run."""
@@ -186,16 +190,16 @@ class Comparison:
         summary = {}
         for name, turns in finished.items():
             results = list(turns.values())
-            row = {key: statistics.median(result[key] for result in results) for key in FIGURES}
-            ratios = {other: _ratios(turns, finished[other]) for other in self.peers if other in finished}
-            summary[name] = row | {"lr": results[0]["lr"], "cpu_speed_over": ratios}
+            row: dict[str, Any] = {key: statistics.median(result[key] for result in results) for key in FIGURES}
+            for ratio, speed in (("speed_over", "samples_per_s"), ("cpu_speed_over", "samples_per_cpu_s")):
+                row[ratio] = {peer: _ratio(turns, finished[peer], speed) for peer in self.peers if peer in finished}
+            summary[name] = row | {"lr": results[0]["lr"], "rounds": len(results)}
         return summary
 
 
-def _ratios(mine: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> float | None:
+def _ratio(mine: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]], speed: str) -> float | None:
     shared: Sequence[int] = sorted(mine.keys() & theirs.keys())
-    speeds = [mine[turn]["samples_per_cpu_s"] / theirs[turn]["samples_per_cpu_s"] for turn in shared]
-    return statistics.median(speeds) if speeds else None
+    return statistics.median([mine[turn][speed] / theirs[turn][speed] for turn in shared]) if shared else None
 
 
 def main() -> None:
