@@ -33,7 +33,7 @@ def read_settings(name: str) -> dict[str, Any]:
 def load_model(kind: Any, name: str, config: Any | None = None) -> Any:
     """Load a model of class ``kind`` and return it ready for use. Raises ``CheckpointError`` for missing tensors."""
     options = {} if config is None else {"config": config}
-    with faults(name), _quiet():
+    with faults(name):
         model, report = kind.from_pretrained(name, output_loading_info=True, **options)
     if missing := sorted(key for key in report["missing_keys"] if key.rpartition(".")[2] not in UNUSED):
         raise CheckpointError(
@@ -59,9 +59,13 @@ def require(settings: Mapping[str, Any], name: str, wanted: Mapping[str, Any]) -
 
 @contextmanager
 def faults(name: str, part: str = "") -> Iterator[None]:
-    """Turn what transformers raises into ``CheckpointError``; ``part`` says what of the checkpoint was read."""
+    """Turn what transformers raises into ``CheckpointError``; ``part`` says what of the checkpoint was read.
+
+    Transformers and the hub's client write nothing meanwhile: no bars, no line for every time they try again.
+    """
     try:
-        yield
+        with _quiet():
+            yield
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         hint = "" if Path(name).is_dir() else "; it is no folder here, so the hub was asked (which needs a network)"
@@ -70,13 +74,15 @@ def faults(name: str, part: str = "") -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing a progress bar of its own."""
+    from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), hub.get_verbosity()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hub.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
+        hub.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from harness.cli.values import FiniteRange
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+_BANDWIDTHS = ("bandwidth_kbps", "bandwidth_id")
 _OPTIONS = (
     click.option("--codec", default="mini", show_default=True, metavar="NAME", help="See 'harness list'."),
     click.option("--weights", type=click.Path(exists=True), metavar="PATH", help="The codec's checkpoint."),
@@ -29,12 +31,18 @@ _OPTIONS = (
 )
 
 
+def codec_given() -> bool:
+    """Say whether the command line that is being run names a codec, or how to load one."""
+    context, names = click.get_current_context(), ("codec", "weights", "hub", "config", *_BANDWIDTHS)
+    return any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
 def codec_options(function: Decorated) -> Decorated:
     """Add the options; the command gets them as one argument ``codec``, the keywords of ``CodecSpec``."""
 
     @functools.wraps(function)
     def gather(**values: Any) -> Any:
-        names = ("weights", "config", "bandwidth_kbps", "bandwidth_id")
+        names = ("weights", "config", *_BANDWIDTHS)
         given = {"name": values["codec"], **{name: values.pop(name) for name in names}}
         hub = values.pop("hub")
         if hub and given["weights"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.codec import codec_options
+from harness.cli.codec import codec_given, codec_options
 from harness.cli.console import answer, progress_bar, say
 from harness.cli.options import debug_option, force_option, json_option
 from harness.cli.values import integers, numbers, words
@@ -100,6 +100,8 @@ def build(
         raise click.UsageError("--layers and --pool are for --encoder")
     if encoder and (from_traces or rendered):
         raise click.UsageError("--encoder reads audio files; it does not go with --from-traces or --rendered")
+    if (encoder or from_traces) and codec_given():
+        raise click.UsageError("--encoder and --from-traces take the place of a codec; give one of them, or a codec")
     if labels and (from_traces or rendered):
         raise click.UsageError("--labels are of audio files; they do not go with --from-traces or --rendered")
     if not paths and not rendered:

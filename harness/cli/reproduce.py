@@ -131,7 +131,9 @@ def mariotte2025(
 def _carry_out(study: Any, of: ModuleType, report: ModuleType, *, workers: int, dry_run: bool, out: Path) -> None:
     """Say what a study will take, do it by the functions of its module ``of``, and print the tables of its report."""
     from harness.reproduce.page import UNTRAINED
+    from harness.reproduce.workspace import check_folder
 
+    check_folder(out)
     estimate = of.measure(study)
     say(estimate.sentence())
     estimate.check_space(out)

@@ -112,6 +112,8 @@ def build(
                 if progress is not None:
                     progress("collecting", done, len(units))
                 if fault is not None and strict:
+                    if not shards.any():
+                        shards.remove()
                     raise InputError(f"{fault.name}: {fault.reason} (--strict; without it such inputs are left out)")
                 skipped += [fault] if fault is not None else []
         left_out = {fault.name for fault in skipped}

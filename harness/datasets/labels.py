@@ -32,7 +32,9 @@ def by_csv(path: Path, files: Sequence[Path]) -> Classes:
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
             rows = list(csv.DictReader(opened))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise InputError(f"the labels {path} cannot be read: {error.strerror}; give a CSV, or {FOLDERS!r}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as CSV: {error}") from error
     names = [name for name in (rows[0] if rows else {}) if name and name != FILE]
     if not rows or FILE not in rows[0] or not names:
@@ -81,4 +83,6 @@ def _vocalset(file: Path) -> dict[str, str] | None:
 def _refuse(path: Path, names: Sequence[str], fault: str) -> None:
     if names:
         shown = f"{len(names)} files, among them {names[0]}" if len(names) > 1 else names[0]
-        raise InputError(f"{path} {fault.format(shown)}; give exactly one row for every input")
+        raise InputError(
+            f"{path} {fault.format(shown)}; give one row for every input, with its path as seen from the CSV's folder"
+        )

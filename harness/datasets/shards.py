@@ -89,6 +89,10 @@ class Shards:
                 if owner == str(index):
                     yield what, file.get_tensor(key)
 
+    def any(self) -> bool:
+        """Say whether a shard of any unit is there."""
+        return any(self.folder.glob("*.safetensors"))
+
     def bytes(self, names: Sequence[str]) -> int:
         """Size of the shards of these units."""
         return sum(self.path(name).stat().st_size for name in names)

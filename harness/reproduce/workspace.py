@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,9 +46,18 @@ class Workspace:
         return self.home / STAGES / f"{name}.json"
 
 
+def check_folder(out: Path) -> None:
+    """Refuse a folder that cannot hold a study. Raises ``ExistsError`` and ``StorageError`` as ``opened`` does."""
+    if out.is_dir() and any(out.iterdir()) and not (out / SETTINGS).is_file():
+        raise ExistsError(f"{out} is not empty and holds no study; give another folder")
+    check_output(out, force=True)
+
+
 @contextmanager
 def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Workspace]:
     """Start a study in ``out``, or continue the one that is there, with other processes kept out meanwhile.
+
+    A study whose inputs turn out to be of no use before anything is done leaves no folder.
 
     Raises
     ------
@@ -59,9 +69,7 @@ def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Workspace]:
         When it cannot be written, or another process works in it.
     """
     wanted, path = json.loads(json.dumps(settings)), out / SETTINGS
-    if out.is_dir() and any(out.iterdir()) and not path.is_file():
-        raise ExistsError(f"{out} is not empty and holds no study; give another folder")
-    check_output(out, force=True)
+    check_folder(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -77,4 +85,9 @@ def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Workspace]:
                     )
         else:
             write_json(path, wanted)
-        yield Workspace(out)
+        try:
+            yield Workspace(out)
+        except InputError:
+            if all(file == path for file in out.rglob("*") if file.is_file()):
+                shutil.rmtree(out)
+            raise

@@ -41,7 +41,8 @@ def test_on_the_command_line(invoke, hubert, corpus, tmp_path):
         (["--layers", "7"], "no layer 7"),
         (["--layers", "a"], "not a whole number"),
         ([], "say which layers"),
-        (["--layers", "1", "--labels", "missing.csv"], "cannot be read as CSV"),
+        (["--layers", "1", "--labels", "missing.csv"], "missing.csv cannot be read: No such file"),
+        (["--layers", "1", "--codec", "encodec"], "take the place of a codec"),
         (["--layers", "1", "--rendered", "4"], "does not go with"),
     ):
         result = invoke(*args, *extra)

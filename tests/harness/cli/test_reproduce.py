@@ -27,6 +27,13 @@ def test_a_dry_run_writes_nothing(invoke, audio, tmp_path):
     assert not out.exists()
 
 
+def test_a_folder_that_holds_something_else_is_refused_at_once(invoke, audio):
+    result = invoke("reproduce", "paek2025", "--codec", "closed-form", "--audio", audio, "--small", "--out", audio)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {audio} is not empty and holds no study; give another folder\n"
+    assert [path.name for path in audio.iterdir()] == ["a.wav"]
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

@@ -14,6 +14,7 @@ from analysis import properties
 from analysis.probes import split_of
 from generators.codecs.closed_form import ClosedFormCodec
 from harness.datasets import assemble as assembling
+from harness.datasets.audio import AudioFile
 from harness.datasets.build import build
 from harness.datasets.reader import open_dataset
 from harness.datasets.shards import Shards
@@ -166,10 +167,14 @@ def test_bad_files_among_good_ones_are_left_out_and_listed(tones, out):
 
 def test_strict_fails_on_the_first_bad_file_and_keeps_what_was_done(tones, out):
     bad_files(tones)
-    with pytest.raises(InputError, match=r"nan\.wav|cut\.|silent\.wav|words\.wav|nothing\.wav"):
-        make([tones], out, strict=True)
+    with pytest.raises(InputError, match=r"nan\.wav"):
+        make([tones / "nan.wav", tones], out, strict=True)
     assert not out.exists()
-    assert Shards.of(out).folder.is_dir()
+    assert not Shards.of(out).folder.exists()
+    with pytest.raises(InputError, match=r"nan\.wav|cut\.|silent\.wav|words\.wav|nothing\.wav"):
+        make([tones / "tone5.wav", tones], out, strict=True)
+    assert not out.exists()
+    assert Shards.of(out).has(str(tones / "tone5.wav"), AudioFile(tones / "tone5.wav").version)
 
 
 def test_only_bad_files_make_no_data_set(tmp_path, out):
