@@ -66,8 +66,9 @@ def check_audio(audio: npt.NDArray[np.floating], dimensions: str) -> Array:
         raise AudioError(f"audio must be a float array [{dimensions}], got {what}")
     if audio.size == 0:
         raise AudioError(f"audio of shape {audio.shape} [{dimensions}] is empty: there is nothing to measure")
-    bad = audio.size - int(np.isfinite(audio).sum())
-    if bad:
+    finite = np.isfinite(audio)
+    if not finite.all():
+        bad = audio.size - int(finite.sum())
         raise AudioError(f"audio holds {bad} samples that are NaN or infinite; repair or leave out the clip")
     return audio.astype(np.float32, copy=False)
 

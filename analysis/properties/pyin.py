@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
+from analysis.properties.autocorrelation import HIGHEST_HZ, LOWEST_HZ
 from analysis.properties.base import PropertyTrack
 from analysis.properties.frames import Array, FrameGrid, frame_grid, mono, per_frame
 from analysis.properties.pitch import Pitch, semitones
 from analysis.properties.spectrum import SILENCE_DB
-from analysis.properties.tracker import HIGHEST_HZ, LOWEST_HZ
 
 RATE_HZ = 22050
 WINDOW = 2048

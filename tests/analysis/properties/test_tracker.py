@@ -28,6 +28,18 @@ def test_every_octave_of_the_range(note: int) -> None:
     assert voiced[1:-1].all()
 
 
+@pytest.mark.parametrize("true_hz", [65.4, 440.0, 1760.0])
+@pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 24000, 32000, 44100, 96000])
+def test_every_rate_of_audio(rate_hz: int, true_hz: float) -> None:
+    phase, partials = 2 * np.pi * true_hz * np.arange(rate_hz) / rate_hz, np.arange(1, int(rate_hz / 2 / true_hz))[:8]
+    clip = 0.1 * sum(np.sin(k * phase + k**2) / k for k in partials)
+    found = track_f0(clip.astype(np.float32)[None], frame_grid(rate_hz, rate_hz, 20.0))
+    f0_hz, periodicity, voiced = (part[0, 1:-1] for part in found)
+    assert np.abs(cents(f0_hz, true_hz)).max() < 3
+    assert periodicity.min() > 0.9
+    assert voiced.all()
+
+
 @pytest.mark.parametrize("frame_rate_hz", [10.0, 21.5, 75.0, 100.0])
 def test_vibrato_is_followed(frame_rate_hz: float) -> None:
     time_s = np.arange(2 * RATE_HZ) / RATE_HZ
