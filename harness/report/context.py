@@ -69,7 +69,11 @@ class Context:
     @property
     def finding(self) -> str:
         """One plain sentence: by which step the clean estimate has what the final sound has."""
-        return finding(self.tracks, self.step_count, self.final_name)
+        found = finding(self.tracks, self.step_count, self.final_name)
+        if self.trace.complete or not self.tracks:
+            return found
+        begin = f"After {self.trace.steps} of {self.step_count} steps, compared with the {self.final_name}"
+        return f"{begin}: {found[0].lower()}{found[1:]}"
 
     @property
     def gain(self) -> float:

@@ -174,6 +174,7 @@ def test_an_incomplete_trace_says_what_is_missing(make_trace, generator, read_pa
     assert "4 of 6 steps were finished" in page.all("p", role="note")[0].content
     assert "clean estimate of the last finished step" in page.one(id="emergence-chart-caption").content
     assert len(page.all("audio", class_="step-clip")) == 4
+    assert report.finding.startswith("After 4 of 6 steps, compared with the clean estimate of the last finished step: ")
 
 
 def test_a_trace_without_a_finished_step_still_gives_a_page(make_trace, generator, read_page, tmp_path):
