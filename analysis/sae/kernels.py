@@ -143,7 +143,7 @@ def _top_k_indices(pre: Tensor, k: int) -> Tensor:
         return pre.topk(k, sorted=False).indices
     groups = width // size
     grouped = groups * size
-    winners = _partition(pre[:, :grouped].unflatten(1, (size, groups)).amax(1), k)
+    winners = _partition(pre[:, :grouped].view(n, size, groups).amax(1), k)
     members = torch.arange(0, grouped, groups)[:, None]
     candidates = (winners[:, None, :] + members).flatten(1)
     if grouped < width:
