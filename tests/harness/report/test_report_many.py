@@ -82,7 +82,7 @@ def test_runs_that_cannot_be_used_are_named(paths, make_trace, read_page, tmp_pa
     out = tmp_path / "all.html"
     build_report_of_many([*paths, undecoded, paths[0]], out)
     page = read_page(out)
-    assert "2 of 6 runs were left out" in page.one("p", role="note").content
+    assert "Left out: 2 of 6 runs" in page.one("p", role="note").content
     reasons = page.one("section", id="runs").all("table")[1].content
     assert "not decoded; 'harness decode' does that" in reasons
     assert "is the same run as" in reasons
