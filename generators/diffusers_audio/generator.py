@@ -87,7 +87,7 @@ class DiffusersGenerator(Generator):
         if resolved.options.get(WAVEFORMS, 1) != 1:
             raise RequestError(
                 f"`{WAVEFORMS}` is {resolved.options[WAVEFORMS]!r}; one request is one waveform, with a trace of its "
-                "own: make several requests with different seeds (--batch N)"
+                "own: make several requests with different seeds"
             )
         return resolved
 

@@ -16,6 +16,8 @@ from harness.cli.values import FiniteRange, read_text
 MAX_SEED = 2**63 - 1
 LYRICS_FORMS = ("words", "phones", "ids")
 LRC_RULES = ("original", "tolerant")
+WAVEFORMS = "num_waveforms_per_prompt"
+"""What pipelines of diffusers call takes."""
 OPEN_END = -1
 """How a request writes the start or the end of the song."""
 
@@ -42,6 +44,16 @@ def read_ranges(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
             raise click.BadParameter(f"{text!r} is no range of seconds; write 10s-25s, -25s or 70s-.")
         ranges.append([float(side) if side else OPEN_END for side in match.groups()])
     return ranges or None
+
+
+def count_takes(takes: int, settings: dict[str, Any]) -> int:
+    """Return how many takes were asked for: by ``--batch``, or in diffusers' word, which leaves ``settings``."""
+    wanted = settings.pop(WAVEFORMS, takes)
+    if type(wanted) is not int or wanted < 1 or takes not in (1, wanted):
+        raise click.UsageError(
+            f"--set {WAVEFORMS}={wanted} is another word for --batch; give a whole number to one of them"
+        )
+    return wanted
 
 
 lyrics_form_option = click.option(
@@ -122,8 +134,10 @@ def song_options(command: Callable[..., None]) -> Callable[..., None]:
         style_embedding: Path | None,
         style_audio: Path | None,
         sway: float | None,
+        settings: dict[str, Any],
         **others: Any,
     ) -> None:
+        takes = count_takes(takes, settings)
         if (edit is None) != (regenerate is None):
             raise click.UsageError("--edit and --regenerate go together: a recording, and what of it to make anew")
         if lyrics_file is None and (lyrics_form or lrc_rules):
@@ -144,7 +158,7 @@ def song_options(command: Callable[..., None]) -> Callable[..., None]:
             lyrics=read_text(lyrics_file) if lyrics_file else None,
             options={name: value for name, value in given.items() if value is not None},
         )
-        command(song=song, **others)
+        command(song=song, settings=settings, **others)
 
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)

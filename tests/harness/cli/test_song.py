@@ -54,6 +54,8 @@ def test_takes_have_seeds_of_their_own(sing):
     runs = documents(sing("--batch", "3", "--seed", "5", "--prompt", "y"))
     assert [(run["prompt"], run["seed"]) for run in runs] == [(text, seed) for text in "xy" for seed in (5, 6, 7)]
     assert len({soundfile.read(run["audio"])[0].tobytes() for run in runs}) == 6
+    waveforms = documents(sing("--set", "num_waveforms_per_prompt=2", "--seed", "6", out="waveforms"))
+    assert [run["seed"] for run in waveforms] == [6, 7]
     same = documents(sing("--batch", "2", "--seed", "5", "--same-seed", out="same"))
     assert [run["seed"] for run in same] == [5, 5]
     assert len({soundfile.read(run["audio"])[0].tobytes() for run in same}) == 1
@@ -84,6 +86,8 @@ def test_an_edit(sing, tmp_path):
         (("--sway", "-9"), "not in the range -1<=x<=1"),
         (("--sway", "nan"), "not a finite number"),
         (("--batch", "0"), "0 is not in the range"),
+        (("--batch", "2", "--set", "num_waveforms_per_prompt=3"), "is another word for --batch"),
+        (("--set", "num_waveforms_per_prompt=many"), "give a whole number"),
         (("--batch", "2", "--seed", str(2**63 - 1)), "leaves no room for 2 seeds"),
         (("--duration", "300"), "at most"),
     ],
