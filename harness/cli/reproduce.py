@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -130,6 +131,7 @@ def mariotte2025(
 
 def _carry_out(study: Any, of: ModuleType, report: ModuleType, *, workers: int, dry_run: bool, out: Path) -> None:
     """Say what a study will take, do it by the functions of its module ``of``, and print the tables of its report."""
+    from harness.reproduce.estimate import duration
     from harness.reproduce.page import UNTRAINED
     from harness.reproduce.workspace import check_folder
 
@@ -140,14 +142,17 @@ def _carry_out(study: Any, of: ModuleType, report: ModuleType, *, workers: int, 
     if dry_run:
         answer({"estimate": estimate.to_json()})
         return
+    started = time.perf_counter()
     with progress_bar() as progress:
         try:
             results = of.reproduce(study, out, workers=workers, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
     document = report.write(results, out)
-    answer({**document, "estimate": estimate.to_json()})
+    took_s = time.perf_counter() - started
+    answer({**document, "estimate": estimate.to_json(), "took_s": round(took_s, 1)})
     for head, rows in report.tables(results):
         table(head, rows)
+    say(f"took {duration(took_s)}; the estimate for a study from its beginning was {duration(estimate.total_s)}")
     for note in [*document.get("left_out", ()), *([UNTRAINED] if study.untrained else []), document["report"]]:
         say(note)

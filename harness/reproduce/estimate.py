@@ -1,4 +1,7 @@
-"""What a study will take, before it starts: how much audio, how large on disk, roughly how long."""
+"""What a study will take, before it starts: how much audio, how large on disk, roughly how long.
+
+Times hold for the machine as it is in that moment: beside other work a study takes longer.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +48,11 @@ class Estimate:
         return sum(self.seconds.values())
 
     def sentence(self) -> str:
-        """Say it in one line."""
+        """Say it in one line, and how far it can be relied on."""
         parts = ", ".join(f"{name} {duration(value)}" for name, value in self.seconds.items())
         audio, size = duration(self.audio_s), self.size_bytes / 1e6
-        return f"{audio} of audio, about {size:.0f} MB on disk, about {duration(self.total_s)} ({parts})"
+        times = f"about {duration(self.total_s)} ({parts}) if the machine stays as busy as it is now"
+        return f"{audio} of audio, about {size:.0f} MB on disk, {times}"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""
@@ -71,10 +75,10 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Write a time for people, such as ``3 min``."""
+    """Write a time for people, such as ``2.5 min``."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds >= 1.5 * length:
-            return f"{seconds / length:.3g} {unit}"
+            return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"
     return f"{seconds:.0f} s"
 
 
