@@ -2,7 +2,7 @@
 
     python -m benchmarks.mini_timing --out benchmarks/results/mini_timing.json --docs docs/steering.md [--small]
 
-The study is kept under ``--work``; one that was stopped goes on from there.
+The study is kept under ``--work``; one that was stopped goes on from there. About ten minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from harness.steering.timing import TimingStudy, run_timing
 from harness.steering.timing_config import CHANGES, TimingConfig
 from harness.steering.timing_words import finding
 
-WINDOWS, STRENGTHS = 8, (1.0,)
+WINDOWS, STRENGTHS = 8, (-1.0, 1 / 3, 1.0, 5 / 3)
+"""Strengths that move the pitch by whole semitones: -3, +1, +3, +5."""
 DURATION_S, UPDATES = 3.0, 16
 
 
@@ -38,14 +39,14 @@ def study_of(generator: MiniGenerator, runs: int, windows: int, out: Path) -> Ti
 
 
 def markdown(study: TimingStudy, weights_sha256: str) -> str:
-    """Write the table of docs/steering.md: effect in every window of t, then fixed against known, then the findings."""
+    """Write the tables of docs/steering.md: effect in every window of t, fixed against known, findings, strengths."""
     maps = study.maps
     first = next(iter(maps.values()))
     emergence = {name: part["emergence"]["x1_hat"] for name, part in study.to_json().items()}
-    wanted = ", ".join(f"{name} {CHANGES[name]:+g}" for name in maps)
     head = [
-        f"`mini` with weights `{weights_sha256[:12]}`; {DURATION_S:g} s and {UPDATES} updates; asked for {wanted}; "
-        f"runs that count: {', '.join(f'{name} {found.runs}' for name, found in maps.items())}.",
+        f"`mini` with weights `{weights_sha256[:12]}`; {DURATION_S:g} s and {UPDATES} updates; "
+        f"runs that count: {', '.join(f'{name} {found.runs}' for name, found in maps.items())}. The effect is the "
+        f"share of the wanted change that is there at the end, averaged over {len(first.strengths)} changes.",
         "",
         f"| effect of an edit at t | {' | '.join(maps)} |",
         "|---" * (len(maps) + 1) + "|",
@@ -59,7 +60,18 @@ def markdown(study: TimingStudy, weights_sha256: str) -> str:
     rows.append(["known: half-way to the probe's ceiling from t", *(_number(emergence[n]["half_t"]) for n in maps)])
     rows.append(["known: stays within tolerance from t", *(f"{emergence[name]['commit_t']:.2f}" for name in maps)])
     findings = [f"- {finding(found, study.curves)}" for found in maps.values()]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), "", *findings])
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), "", *findings, "", *_by_strength(study)])
+
+
+def _by_strength(study: TimingStudy) -> list[str]:
+    """Write a second table: the effect of every change, without intervals."""
+    maps = study.maps
+    columns = [f"{name} {CHANGES[name] * s:+.2g}" for name, found in maps.items() for s in found.strengths]
+    lines = ["Every change by itself:", "", f"| t | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for w, (start, stop) in enumerate(next(iter(maps.values())).windows):
+        cells = [f"{float(effect):.0%}" for found in maps.values() for effect in found.effect.value[w]]
+        lines.append(f"| {start:.3g} to {stop:.3g} | {' | '.join(cells)} |")
+    return lines
 
 
 def _percent(by_window: dict[str, Any], window: int) -> str:

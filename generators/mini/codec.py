@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from generators.codecs.audio import prepare_audio
 from generators.codecs.base import Codec
 from generators.hashing import tensors_sha256
-from generators.mini.spectrogram import BINS, HOP, STACK, invert, log_magnitude
+from generators.mini.spectrogram import BINS, HOP, STACK, invert, linear, log_magnitude
 from generators.mini.weights import load_strictly, save_half
 
 LATENT_CHANNELS = 64
@@ -125,6 +125,17 @@ class MiniCodec(Codec):
         """Turn latents ``[B, T, 64]`` into audio ``[B, 1, T * 1024]``."""
         latents = latents.to(self.network.mean.device, torch.float32)
         return invert(unstack(self.network.decode(latents)))[:, None]
+
+    @torch.no_grad()
+    def level_db(self, latents: Tensor) -> Tensor:
+        """Return the level ``[B, T]`` of latents ``[B, T, 64]``, up to a constant: the power of their spectrogram.
+
+        No phases are found for it, so it takes a small part of the time of ``decode``.
+        """
+        latents = latents.to(self.network.mean.device, torch.float32)
+        power = linear(unstack(self.network.decode(latents))).square().sum(-1)
+        frame_power = power.reshape(len(latents), -1, STACK).mean(-1)
+        return 10 * torch.log10(frame_power.clamp_min(1e-12))
 
 
 def stack(log_mag: Tensor) -> Tensor:

@@ -48,14 +48,19 @@ def log_magnitude(audio: Tensor) -> Tensor:
     return torch.log(_stft(audio).abs() * (4 / N_FFT) + FLOOR)
 
 
+def linear(log_mag: Tensor) -> Tensor:
+    """Turn what ``log_magnitude`` gives, or an edit of it, into magnitudes; a full-scale sine has magnitude 1."""
+    # Edited latents may ask for anything; what is far above full scale is cut before it overflows.
+    return (log_mag.clamp(max=CEILING).exp() - FLOOR).clamp_min(0)
+
+
 def invert(log_mag: Tensor, iterations: int = 16) -> Tensor:
     """Find audio ``[B, J * HOP]`` whose spectrogram is ``log_mag [B, J, BINS]``.
 
     Single-pass spectrogram inversion (Beauregard et al., DAFx 2015) gives the phases of stable sinusoids; the fast
     Griffin-Lim algorithm (Perraudin et al., WASPAA 2013) then makes columns agree. Deterministic.
     """
-    # Edited latents may ask for anything; what is far above full scale is cut before it overflows.
-    magnitude = (log_mag.clamp(max=CEILING).exp() - FLOOR).clamp_min(0) * (N_FFT / 4)
+    magnitude = linear(log_mag) * (N_FFT / 4)
     target = magnitude * torch.polar(torch.ones_like(magnitude), _single_pass_phase(magnitude))
     previous, momentum = target, 0.99
     estimate = target

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from analysis.probes import Probe
 from harness.errors import InputError
 from harness.interventions.add import class_of
 from harness.interventions.base import Edit, Intervention, Moment
@@ -46,8 +47,16 @@ class SetProperty(Intervention):
             raise InputError(f"set-property acts on the clean estimate x1_hat, not on {self.at}")
 
     def prepare(self, site: Readers) -> Edit:
-        """Find what moves the property, and check that the probe knows the target."""
-        probe = site.probe(self.property)
+        """Find what moves the property, and check that the target is one that it or the probe knows."""
+        probe, moves = site.probe(self.property), site.artifacts.moves
+        if moves is None or self.property != moves.classed:
+            self._check_target(probe)
+        if moves is not None and self.property in (moves.classed, *moves.gradual):
+            there, last = moves.to(site.device), self._last(site)
+            return _caught_up(ByMoves(self.property, self.change, self.to, there, site, last), site)
+        return _caught_up(ByProbe(self.change, self.to, probe, site.sae(self.at)), site)
+
+    def _check_target(self, probe: Probe) -> None:
         bins = probe.info.bins
         if self.to is not None:
             class_of(probe, self.to)
@@ -57,10 +66,11 @@ class SetProperty(Intervention):
                 f"{self.property} change {self.change:g} is beyond what the probe knows; give at most {span:.4g} "
                 f"{probe.info.unit} either way"
             )
-        moves = site.artifacts.moves
-        if moves is not None and self.property in (moves.classed, *moves.gradual):
-            return _caught_up(ByMoves(self.property, self.change, self.to, moves.to(site.device), site), site)
-        return _caught_up(ByProbe(self.change, self.to, probe, site.sae(self.at)), site)
+
+    def _last(self, site: Readers) -> int:
+        """Return the last update that acts; 0 where nothing is generated."""
+        strengths = self.schedule.strengths(site.plan.times) if isinstance(site, Site) else (1.0,)
+        return max((step for step, strength in enumerate(strengths) if strength), default=0)
 
 
 def _caught_up(edit: Edit, site: Readers) -> Edit:
