@@ -303,7 +303,7 @@ def main() -> None:
     generator = MiniGenerator.from_pretrained()
     if arguments.guidance_scale is not None:
         generator.rules = dataclasses.replace(generator.rules, guidance_scale=arguments.guidance_scale)
-    judge, ceiling = classifier(generator, size(900))
+    judge, ceiling = classifier(generator, size(2000))
     result = {
         "weights_sha256": generator.weights_sha256,
         "codec": codec_figures(generator, size(60)),

@@ -91,7 +91,7 @@ class MiniGenerator(FlowGenerator):
     id = "mini"
     codec: MiniCodec
     denoiser: DiffRhythmTransformer
-    rules = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.0, max_duration_s=8.0)
+    rules = RequestRules(duration_s=5.0, num_inference_steps=32, guidance_scale=1.5, max_duration_s=8.0)
     guidance_rule = "cond + guidance_scale * (cond - uncond), the clean estimate rescaled to cond's deviation"
 
     def __init__(

@@ -11,10 +11,14 @@ from torch import Tensor
 from generators.mini.vocabulary import HIGHEST_MIDI, LOWEST_MIDI
 
 FREE, REST = 0, 1
+PITCHES_PER_SEMITONE = 4
+"""Training hears notes out of tune, too, and says by how many quarters of a semitone."""
+MAX_DETUNING = 0.5
+NUM_PITCHES = int((HIGHEST_MIDI - LOWEST_MIDI + 2 * MAX_DETUNING) * PITCHES_PER_SEMITONE) + 1
 _ONSET = 2
-_SUSTAIN = _ONSET + HIGHEST_MIDI - LOWEST_MIDI + 1
-NUM_TOKENS = _SUSTAIN + HIGHEST_MIDI - LOWEST_MIDI + 1
-"""FREE (the model decides), REST, then one onset and one sustain token for each note."""
+_SUSTAIN = _ONSET + NUM_PITCHES
+NUM_TOKENS = _SUSTAIN + NUM_PITCHES
+"""FREE (the model decides), REST, then one onset and one sustain token for each pitch, from low to high."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,13 @@ def spread(midis: Sequence[int | None], frames: int) -> list[Note]:
     ]
 
 
-def tokens(notes: Sequence[Note], frames: int) -> Tensor:
-    """Tokens int64 ``[frames]`` of notes, and rests between them."""
+def tokens(notes: Sequence[Note], frames: int, detuning: float = 0.0) -> Tensor:
+    """Tokens int64 ``[frames]`` of notes that sound ``detuning`` semitones off, and rests between them."""
     row = torch.full((frames,), REST, dtype=torch.int64)
     for note in notes:
-        row[note.start : note.end] = _SUSTAIN + note.midi - LOWEST_MIDI
-        row[note.start] = _ONSET + note.midi - LOWEST_MIDI
+        pitch = round((note.midi + detuning - LOWEST_MIDI + MAX_DETUNING) * PITCHES_PER_SEMITONE)
+        row[note.start : note.end] = _SUSTAIN + pitch
+        row[note.start] = _ONSET + pitch
     return row
 
 

@@ -15,7 +15,10 @@ from generators.mini.score import Note, tokens
 from generators.mini.vocabulary import BRIGHTNESS_DB_PER_OCTAVE, INSTRUMENTS, LEVELS_LUFS
 
 SHARDS = {108: 15, 72: 4, 172: 4}
-"""Clip length in frames -> number of shards; every length has its own batches."""
+"""Clip length in frames -> number of shards of notes in tune; every length has its own batches."""
+DETUNED_SHARDS = {108: 9, 72: 2, 172: 2}
+"""The same for notes out of tune: pitches between the semitones make timbre and pitch separable."""
+DETUNINGS = (-0.5, -0.25, 0.25, 0.5)
 CLIPS = 480
 FINISHES = 2
 """Dry clips in a shard, and how often each is tilted and levelled anew."""
@@ -33,7 +36,7 @@ def note_spans(notes: tuple[Note, ...], frames: int) -> torch.Tensor:
 
 def shards() -> list[tuple[int, int]]:
     """List all shards as (frames, number)."""
-    return [(frames, k) for frames, count in SHARDS.items() for k in range(count)]
+    return [(frames, k) for frames, count in SHARDS.items() for k in range(count + DETUNED_SHARDS[frames])]
 
 
 def latents_path(work: Path, shard: tuple[int, int]) -> Path:
@@ -53,8 +56,8 @@ def render(work: Path, shard: tuple[int, int]) -> None:
     seed = 10_000 + 100 * frames + k
     rng = np.random.default_rng(seed)
     audio, rows, labels, spans = [], [], [], []
-    for clip in random_clips(seed, CLIPS, frames):
-        row = tokens(clip.notes, frames)
+    for clip in random_clips(seed, CLIPS, frames, detunings=(0.0,) if k < SHARDS[frames] else DETUNINGS):
+        row = tokens(clip.notes, frames, clip.detuning)
         for _ in range(FINISHES):
             level, brightness, lufs, tilt = random_finish(rng)
             samples = np.clip(finish(clip.audio, tilt, lufs) / PEAK, -1, 1) * 32767

@@ -15,18 +15,49 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils import parametrize
 
 from generators.mini.generator import WEIGHTS, MiniNetwork
 from generators.mini.recipe.dataset import latents_path, shards
-from generators.mini.score import FREE
+from generators.mini.score import FREE, NUM_PITCHES, NUM_TOKENS, PITCHES_PER_SEMITONE
 from generators.mini.weights import save_half
 
-STEPS = 7000
+STEPS = 8500
 BATCH = 32
 EMA_DECAY = 0.999
 DECAY_SHARE = 0.25
 PEAK_RATE = 1.5e-3
 CHECKPOINT_EVERY = 500
+PITCH_BLUR = 0.5
+"""Semitones: how far the embeddings of neighbouring pitches share what they learn."""
+
+
+class SmoothPitches(nn.Module):
+    """Table of token embeddings in which those of neighbouring pitches are alike, as averages of one free table.
+
+    A table of free rows lets the network learn every pair of note and instrument for itself.
+    """
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        pitches = torch.arange(NUM_PITCHES) / PITCHES_PER_SEMITONE
+        kernel = torch.exp(-0.5 * ((pitches[:, None] - pitches) / PITCH_BLUR).square())
+        others = torch.eye(NUM_TOKENS - 2 * NUM_PITCHES)
+        blocks = (others, *[kernel / kernel.sum(1, keepdim=True)] * 2)
+        self.register_buffer("kernel", torch.block_diag(*blocks), persistent=False)
+
+    def forward(self, free: Tensor) -> Tensor:
+        """Average the rows of ``free [tokens, X]``; FREE and REST stay as they are."""
+        return self.kernel @ free
+
+
+def trainee() -> MiniNetwork:
+    """Return a new network whose token embeddings are smooth in pitch."""
+    network = MiniNetwork()
+    parametrize.register_parametrization(network.transformer.text_embed.text_embed, "weight", SmoothPitches())
+    return network
 
 
 @dataclass(frozen=True)
@@ -119,7 +150,7 @@ def train(work: Path, steps: int, seed: int = 0) -> None:
     """Train up to ``steps`` updates in all and write the shipped weights."""
     clips = load_clips(work)
     torch.manual_seed(seed)
-    network, average = MiniNetwork(), MiniNetwork()
+    network, average = trainee(), trainee()
     average.load_state_dict(network.state_dict())
     average.requires_grad_(False)
     solvers = optimizers(network)
@@ -148,6 +179,7 @@ def train(work: Path, steps: int, seed: int = 0) -> None:
                 log.flush()
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
                 save_checkpoint(work, step + 1, network, average, solvers)
+    parametrize.remove_parametrizations(average.transformer.text_embed.text_embed, "weight")
     save_half(average, WEIGHTS)
 
 

@@ -5,6 +5,7 @@ Needs the ``fluidsynth`` program, a SoundFont (Debian: ``fluid-soundfont-gm``) a
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,8 @@ class Clip:
     frames: int
     velocity: int
     audio: np.ndarray
+    detuning: float
+    """Semitones by which all notes are off."""
 
 
 def held_out(instrument: str, midi: int) -> bool:
@@ -50,7 +53,12 @@ def held_out(instrument: str, midi: int) -> bool:
     return (list(INSTRUMENTS).index(instrument) * 7 + midi * 3) % 10 == 0
 
 
-def melody(rng: np.random.Generator, instrument: str, frames: int) -> tuple[Note, ...]:
+def near_held_out(instrument: str, midi: int, detuning: float) -> bool:
+    """Say whether a note lies within 50 cents of one that this instrument is never to play in training."""
+    return any(held_out(instrument, n) and abs(midi + detuning - n) <= 0.5 for n in (midi - 1, midi, midi + 1))
+
+
+def melody(rng: np.random.Generator, instrument: str, frames: int, detuning: float = 0.0) -> tuple[Note, ...]:
     """Make up a melody: a walk on a scale or free leaps, evenly spaced or in a random rhythm, some with rests."""
     while True:
         count = int(min(rng.integers(1, 5), rng.integers(1, 7)) * max(1.0, frames / FRAMES))
@@ -64,7 +72,7 @@ def melody(rng: np.random.Generator, instrument: str, frames: int) -> tuple[Note
                 position = int(np.clip(position + rng.integers(-3, 4), 0, len(ladder) - 1))
         else:
             midis = [int(n) for n in rng.integers(LOWEST_MIDI, HIGHEST_MIDI + 1, count)]
-        if any(held_out(instrument, n) for n in midis if n is not None):
+        if any(near_held_out(instrument, n, detuning) for n in midis if n is not None):
             continue
         if count > 1 and rng.random() < 0.15:
             midis[int(rng.integers(1, count))] = None
@@ -77,13 +85,15 @@ def melody(rng: np.random.Generator, instrument: str, frames: int) -> tuple[Note
         )
 
 
-def _midi_file(plans: Sequence[tuple[str, tuple[Note, ...], int, int]], path: Path) -> list[int]:
+def _midi_file(plans: Sequence[tuple[str, tuple[Note, ...], int, int]], path: Path, detuning: float) -> list[int]:
     """Write all plans one after the other into one MIDI file; return each one's first sample."""
     # One tick is one sample: a quarter note of 1 s has SAMPLE_RATE_HZ ticks.
     file = mido.MidiFile(ticks_per_beat=SAMPLE_RATE_HZ)
     track = mido.MidiTrack()
     file.tracks.append(track)
     track.append(mido.MetaMessage("set_tempo", tempo=1_000_000))
+    # General MIDI's pitch wheel bends by two semitones at most.
+    track.append(mido.Message("pitchwheel", pitch=round(detuning / 2 * 8192)))
     events: list[tuple[int, int, mido.Message]] = []
     starts, at = [], 0
     for instrument, notes, frames, velocity in plans:
@@ -104,11 +114,13 @@ def _midi_file(plans: Sequence[tuple[str, tuple[Note, ...], int, int]], path: Pa
     return starts
 
 
-def play(plans: Sequence[tuple[str, tuple[Note, ...], int, int]], soundfont: Path = SOUNDFONT) -> list[Clip]:
-    """Render ``(instrument, notes, frames, velocity)`` plans to dry mono clips."""
+def play(
+    plans: Sequence[tuple[str, tuple[Note, ...], int, int]], soundfont: Path = SOUNDFONT, *, detuning: float = 0.0
+) -> list[Clip]:
+    """Render ``(instrument, notes, frames, velocity)`` plans to dry mono clips, ``detuning`` semitones off."""
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder) / "clips.mid", Path(folder) / "clips.wav"
-        starts = _midi_file(plans, midi)
+        starts = _midi_file(plans, midi, detuning)
         command = [
             "fluidsynth",
             "-ni",
@@ -130,20 +142,22 @@ def play(plans: Sequence[tuple[str, tuple[Note, ...], int, int]], soundfont: Pat
     for (instrument, notes, frames, velocity), start in zip(plans, starts, strict=True):
         samples = audio[start : start + frames * HOP_SAMPLES]
         samples = np.pad(samples, (0, frames * HOP_SAMPLES - len(samples)))
-        clips.append(Clip(instrument, notes, frames, velocity, samples))
+        clips.append(Clip(instrument, notes, frames, velocity, samples, detuning))
     return clips
 
 
-def random_clips(seed: int, count: int, frames: int, batch: int = 64) -> Iterator[Clip]:
-    """Yield ``count`` random dry clips, none with a held-out combination."""
+def random_clips(
+    seed: int, count: int, frames: int, batch: int = 64, *, detunings: Sequence[float] = (0.0,)
+) -> Iterator[Clip]:
+    """Yield ``count`` random dry clips, none with a held-out combination; batches take turns in their detuning."""
     rng = np.random.default_rng(seed)
     names = list(INSTRUMENTS)
-    for first in range(0, count, batch):
+    for first, detuning in zip(range(0, count, batch), itertools.cycle(detunings), strict=False):
         plans = []
         for k in range(first, min(first + batch, count)):
             instrument = names[k % len(names)]
-            plans.append((instrument, melody(rng, instrument, frames), frames, int(rng.integers(45, 120))))
-        yield from play(plans)
+            plans.append((instrument, melody(rng, instrument, frames, detuning), frames, int(rng.integers(45, 120))))
+        yield from play(plans, detuning=detuning)
 
 
 def finish(audio: np.ndarray, tilt_db_per_octave: float, lufs: float) -> np.ndarray:
