@@ -44,7 +44,7 @@ class Clip:
     frames: int
     velocity: int
     audio: np.ndarray
-    detuning: float
+    detuning: float = 0.0
     """Semitones by which all notes are off."""
 
 
