@@ -46,7 +46,7 @@ class SmoothPitches(nn.Module):
         kernel = torch.exp(-0.5 * ((pitches[:, None] - pitches) / PITCH_BLUR).square())
         others = torch.eye(NUM_TOKENS - 2 * NUM_PITCHES)
         blocks = (others, *[kernel / kernel.sum(1, keepdim=True)] * 2)
-        self.register_buffer("kernel", torch.block_diag(*blocks), persistent=False)
+        self.register_buffer("kernel", torch.block_diag(*blocks), persistent=False)  # type: ignore[no-untyped-call]
 
     def forward(self, free: Tensor) -> Tensor:
         """Average the rows of ``free [tokens, X]``; FREE and REST stay as they are."""
