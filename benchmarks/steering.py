@@ -326,7 +326,7 @@ def main() -> None:
     count = arguments.runs or (4 if small else 24)
     generator = MiniGenerator.from_pretrained()
     with KeptRuns(arguments.work, arguments.workers) as runs:
-        judge = None if small or arguments.without_classifier else runs.classifier(900)
+        judge = None if small or arguments.without_classifier else runs.classifier(2000)
         bench = Bench(generator, requests_of(count, (1, 3)), runs, judge)
         result = {
             "weights_sha256": generator.weights_sha256,

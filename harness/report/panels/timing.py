@@ -59,7 +59,7 @@ def map_figure(found: TimingMap) -> go.Figure:
     parts = {f"{found.property} (share of the wanted change)": found.effect}
     parts |= {f"{name} (spreads between runs)": part for name, part in found.others.items()}
     windows = [f"{start:.3g}–{stop:.3g}" for start, stop in found.windows]
-    strengths = [f"{strength:g}" for strength in found.strengths]
+    strengths = [f"{strength:.3g}" for strength in found.strengths]
     count = len(parts)
     figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=0.11, subplot_titles=[*parts])
     for row, (name, part) in enumerate(parts.items(), start=1):
@@ -101,7 +101,7 @@ def _map(found: TimingMap) -> Figure:
     rows = [
         [
             f"{window[0]:.3g}–{window[1]:.3g}",
-            f"{strength:g}",
+            f"{strength:.3g}",
             f"{found.effect[w, k]:.0%}",
             f"{found.reached[w, k]:.0%}",
             *(f"{part[w, k]:.2f}" for part in found.others.values()),
@@ -113,7 +113,7 @@ def _map(found: TimingMap) -> Figure:
         f"timing-{found.property}-map",
         "Effect on every property",
         map_figure(found),
-        f"An edit at t {start:.3g}–{stop:.3g} with strength {found.strengths[best[1]]:g} moves {found.property} "
+        f"An edit at t {start:.3g}–{stop:.3g} with strength {found.strengths[best[1]]:.3g} moves {found.property} "
         f"furthest: by {float(found.effect.value[best]):.0%} of what was wanted.",
         Table(["window of t", "strength", "effect", "runs on target", *(f"{n} (spreads)" for n in found.others)], rows),
     )
