@@ -22,8 +22,8 @@ REQUIRED_SHARE = 0.9
 """Share of frames that must agree for a step to count as settled."""
 NONE = "–"
 """Written where a property exists nowhere."""
-LEAST_SHARE = 0.005
-"""Shares below this are none, in words."""
+LEAST_SHARE = 0.05
+"""Shares below this are next to none, in words."""
 MIN_SPAN = 12
 """Least range of an axis in tolerances, so that a steady value is not drawn as a mountain range."""
 
@@ -175,7 +175,7 @@ def finding(tracks: tuple[Tracks, ...], step_count: int, final_name: str) -> str
         sentences.append(f"{listed(never)} was never decided for good")
     if there:
         known = [f"{track.name} in {track.share[0]:.0%}" for track in there if track.share[0] >= LEAST_SHARE]
-        predicted = f"already predicted {listed(known)} of the frames" if known else "predicted none of it"
+        predicted = f"already predicted {listed(known)} of the frames" if known else "predicted next to none of it"
         sentences.append(f"the noise and the prompt alone {predicted}")
     found = "; ".join(sentences)
     lacking = [f"The {final_name} has no {track.name}." for track in tracks if not track.exists]

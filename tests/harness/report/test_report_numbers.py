@@ -92,7 +92,7 @@ def test_finding_says_what_was_decided_when_and_what_was_not():
     early = pitch_tracks([[60], [62], [62], [62]], [62])
     never = pitch_tracks([[60], [62], [62], [60]], [62])
     assert finding((early,), 9, "final audio") == (
-        "Pitch was decided by step 1 of 9; the noise and the prompt alone predicted none of it."
+        "Pitch was decided by step 1 of 9; the noise and the prompt alone predicted next to none of it."
     )
     assert finding((never,), 9, "final audio").startswith("Pitch was never decided for good; the noise")
 
